@@ -19,8 +19,6 @@ from itertools import count
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from drillbook.core.files import file_digest
 from reports.config.declarations import Declared
 from reports.config.due_dates import cadence_in_words, next_due_day
@@ -33,11 +31,11 @@ from reports.history.runs import History, Past, load_record, past_of
 from reports.history.status import ACTS, Act, has_failed, recurs
 from reports.render.context_sections import day
 from reports.seal.manifest import BUNDLE
+from reports.seal.signature import Keys
 from reports.seal.verification import Trust, intact
 from reports.seal.zip_file import read_entries
 from reports.verdict import Verdict
 
-Keys = dict[str, Ed25519PublicKey]
 State = Literal["done", "missed", "not proven", "not yet due"]
 _DAY = timedelta(days=1)
 

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from drillbook.core.files import read_file, write_file
 from reports.config.declarations import Declared, DeclaredKey, Words
 from reports.errors import BadDeclaration, BadSignOff, ReportError
@@ -23,7 +21,7 @@ from reports.evidence.json_file import strict_json
 from reports.evidence.model import Key
 from reports.seal import signature
 from reports.seal.manifest import in_toto
-from reports.seal.signature import SigningKey, load_trusted_keys
+from reports.seal.signature import Keys, SigningKey, load_trusted_keys
 
 _KIND = "urn:drillbook:custody:1"
 _LARGEST = 1 << 20
@@ -74,7 +72,7 @@ def _answers(folder: Path, key: DeclaredKey) -> Iterator[Acknowledgement]:
         yield said
 
 
-def _read(path: Path, trusted: dict[str, Ed25519PublicKey]) -> tuple[str, Acknowledgement]:
+def _read(path: Path, trusted: Keys) -> tuple[str, Acknowledgement]:
     payload, signer = signature.verify(read_file(path, _LARGEST), trusted)
     try:
         said = strict_json(payload)

@@ -67,6 +67,11 @@ def bundle_of(place: Path) -> Path:
     return place / BUNDLE if place.is_dir() else place
 
 
+def sign_off_file(bundle: Path, act: str) -> Path:
+    """The path of a sign-off, next to its bundle."""
+    return bundle.with_name(f"{bundle.name}.{act}.json")
+
+
 def measure(run: str, files: Mapping[str, Path]) -> Manifest:
     """The manifest of these files, sorted by name, without itself and its signature."""
     measured = (

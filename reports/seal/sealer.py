@@ -16,8 +16,6 @@ from shlex import quote
 from types import SimpleNamespace
 from typing import NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from drillbook.core.files import file_digest, read_file, write_file
 from reports.errors import (
     BadBundle,
@@ -42,9 +40,10 @@ from reports.seal.manifest import (
     in_toto,
     measure,
     parse,
+    sign_off_file,
     statement,
 )
-from reports.seal.signature import SigningKey
+from reports.seal.signature import Keys, SigningKey
 from reports.seal.verification import ACTS, SIGN_OFF, Examination, Trust, intact
 from reports.verdict import FAILED, PASSED, UNDECIDED
 
@@ -202,7 +201,7 @@ def refuse_changes(folder: Path) -> None:
 def _refuse_signed_off(bundle: Path) -> None:
     """BadSignOff if there is a sign-off of the bundle: it covers the bytes that would change."""
     for act in ACTS:
-        path = bundle.with_name(f"{bundle.name}.{act}.json")
+        path = sign_off_file(bundle, act)
         if path.exists():
             what = f"{bundle} was {act} as it is, see {path.name}"
             raise BadSignOff(f"{what}; keep that file elsewhere, seal, then sign off again")
@@ -342,7 +341,7 @@ def write_sign_off(bundle: Path, run: Run, who: Who, key: SigningKey | None) -> 
     }
     statement = in_toto(SIGN_OFF, {bundle.name: {"sha256": file_digest(bundle)}}, predicate)
     payload = json.dumps(statement, indent=2, ensure_ascii=False).encode() + b"\n"
-    path = bundle.with_name(f"{bundle.name}.{who.act}.json")
+    path = sign_off_file(bundle, who.act)
     if path.exists():
         done = f"it was {who.act} before; to sign again, keep that file elsewhere"
         raise BadSignOff(f"{path} exists: {done}")
@@ -350,9 +349,7 @@ def write_sign_off(bundle: Path, run: Run, who: Who, key: SigningKey | None) -> 
     return path
 
 
-def examine_to_sign(
-    bundle: Path, keys: dict[str, Ed25519PublicKey] | None = None, *, anyway: bool
-) -> tuple[Run, list[Line]]:
+def examine_to_sign(bundle: Path, keys: Keys | None, *, anyway: bool) -> tuple[Run, list[Line]]:
     """The run to sign off, and lines that describe it.
 
     Distrusted if the bundle was changed, or none of these keys signed it. BadSignOff if it decides

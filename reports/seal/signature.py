@@ -31,6 +31,8 @@ from drillbook.core.files import open_file, open_mode, write_file
 from reports.errors import BadKey, Distrusted, Untrusted
 from reports.evidence.json_file import strict_json
 
+# Public keys by their ids.
+Keys = dict[str, Ed25519PublicKey]
 PAYLOAD = "application/vnd.in-toto+json"
 _PEM = re.compile(rb"-----BEGIN [A-Z ]+-----[^-]{1,8192}-----END [A-Z ]+-----")
 _MAKE = "make one with `drillbook evidence sign-key FILE`"
@@ -114,13 +116,13 @@ def from_environment(name: str) -> SigningKey:
     return SigningKey(value.replace("\\n", "\n").encode(), f"environment variable {name}")
 
 
-def load_trusted_keys(*paths: str | Path) -> dict[str, Ed25519PublicKey]:
+def load_trusted_keys(*paths: str | Path) -> Keys:
     """Public keys by id; each file has one or more in PEM form."""
     return {name: key for path in paths for name, key in _public_keys(Path(path)).items()}
 
 
-def _public_keys(path: Path) -> dict[str, Ed25519PublicKey]:
-    found: dict[str, Ed25519PublicKey] = {}
+def _public_keys(path: Path) -> Keys:
+    found: Keys = {}
     for pem in _PEM.findall(data := _read_key(path)):
         if b"PRIVATE" in pem:
             raise BadKey(f"{path}: a private key; never hand it on, give its .pub file")
@@ -135,7 +137,7 @@ def _public_keys(path: Path) -> dict[str, Ed25519PublicKey]:
     return found
 
 
-def verify(envelope: bytes, keys: dict[str, Ed25519PublicKey]) -> tuple[bytes, str]:
+def verify(envelope: bytes, keys: Keys) -> tuple[bytes, str]:
     """What was signed, and by which of these keys.
 
     Untrusted if it names none of them; Distrusted if the signature is false, or was changed.

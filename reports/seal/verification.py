@@ -16,7 +16,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal, NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509 import Certificate
 from pydantic import ValidationError
 
@@ -43,9 +42,11 @@ from reports.seal.manifest import (
     digest,
     parse,
     result,
+    sign_off_file,
     tests,
 )
 from reports.seal.pdf_attachment import attachment_digest
+from reports.seal.signature import Keys
 from reports.seal.zip_file import Archive, read_entries
 from reports.verdict import FAILED, HOLDS, PASSED, Verdict, worst
 
@@ -69,7 +70,7 @@ State = Literal["ok", "bad", "open"]
 class Trust(NamedTuple):
     """What the reader brings: keys, certificates, the earlier bundle; or no need of a signature."""
 
-    keys: dict[str, Ed25519PublicKey] | None = None
+    keys: Keys | None = None
     unsigned: bool = False
     previous: Path | None = None
     authorities: list[Certificate] | None = None
@@ -398,10 +399,7 @@ def _covers(payload: bytes, manifest: Manifest, own: str) -> _Stated:
 
 
 def sign_offs(
-    bundle: Path,
-    keys: dict[str, Ed25519PublicKey] | None,
-    executor: str | None,
-    sealed_by: str | None = None,
+    bundle: Path, keys: Keys | None, executor: str | None, sealed_by: str | None = None
 ) -> Iterator[tuple[bool, str]]:
     """For each sign-off next to a bundle, whether a trusted key signed it, and a sentence.
 
@@ -410,10 +408,10 @@ def sign_offs(
     """
     unreadable = []
     for act in ACTS:
-        path = bundle.with_name(f"{bundle.name}.{act}.json")
+        path = sign_off_file(bundle, act)
         if path.is_file():
             try:
-                found = _sign_off_of(path, act, bundle, keys, executor, sealed_by)
+                found = _sign_off_of(act, bundle, keys, executor, sealed_by)
             except Undecided as trouble:
                 unreadable.append(f"{path.name} cannot be read: {trouble}")
             else:
@@ -423,14 +421,9 @@ def sign_offs(
 
 
 def _sign_off_of(
-    path: Path,
-    act: str,
-    bundle: Path,
-    keys: dict[str, Ed25519PublicKey] | None,
-    executor: str | None,
-    sealed_by: str | None,
+    act: str, bundle: Path, keys: Keys | None, executor: str | None, sealed_by: str | None
 ) -> tuple[bool, str]:
-    payload, signer, by = _opened_sign_off(path, keys)
+    payload, signer, by = _opened_sign_off(sign_off_file(bundle, act), keys)
     vouched = signer is not None
     try:
         said = strict_json(payload)
@@ -457,9 +450,7 @@ def _sign_off_of(
     return vouched, f"{sentence}; executed by {executor}"
 
 
-def _opened_sign_off(
-    path: Path, keys: dict[str, Ed25519PublicKey] | None
-) -> tuple[bytes, str | None, str]:
+def _opened_sign_off(path: Path, keys: Keys | None) -> tuple[bytes, str | None, str]:
     """The statement, the trusted key that signed it or None, and who signed it in words."""
     try:
         data = read_file(path, _SMALL)
