@@ -187,6 +187,10 @@ def test_no_answer_is_anothers(deployment, stranger, asked, observe, step):
         others = outsider, Caller("nobody", None)
         assert [str(one) for one in asked.find_inherited_access(insider, others)] == []
 
+    with step("log it and the golden machine in at the same time; each gets its own token"):
+        both = machine, golden.machine
+        assert credentials.find_swapped_tokens(deployment.public, both) == []
+
     # Noted only: releases up to July 2026 check the number and count the use afterwards.
     with step("use a client secret for a single log-in several times at the same moment"):
         once, _ = owner.create_client_secret(machine, numUsesLimit=1)
