@@ -17,6 +17,12 @@ def test_closed_sign_up_refuses_a_stranger(deployment, step):
         deployment.owner.allow_sign_up(False)
         assert deployment.public.settings()["allowSignUp"] is False
 
+    with step("name a domain, and close it again: neither setting changes the other"):
+        deployment.owner.change_settings({"allowedSignUpDomain": DOMAIN})
+        assert deployment.public.settings()["allowSignUp"] is False
+        deployment.owner.allow_sign_up(False)
+        assert deployment.public.settings()["allowedSignUpDomain"] == DOMAIN
+
     with step("a stranger signs up, and is refused; no account is made for that address"):
         email = f"stranger-{secrets.token_hex(4)}@{DOMAIN}"
         answers = credentials.sign_up(deployment.public.http, [email])
