@@ -44,6 +44,9 @@ def test_no_request_ends_the_backend(deployment, record, step):
         if last := malformed_requests.send_each(deployment.stack.base_url):
             record.note(f"no connection opened after {last}")
 
+    with step("request a secret that does not exist, more often than there are connections"):
+        observations.read_in_vain(deployment)
+
     with step("secrets read, and the backend has not ended meanwhile"):
         assert observations.reads_again(deployment)
         now = deployment.stack.backend()
