@@ -184,7 +184,9 @@ def test_override_that_compose_would_not_read_is_none(tmp_path, no_docker):
         f"include: [a.yml]\n{PLAIN}",
     ],
 )
-def test_what_only_compose_can_merge_is_refused_without_it(written, no_docker, text):
+def test_what_only_compose_can_merge_is_refused_without_it(written, no_docker, tmp_path, text):
+    for name in ("a.yml", "other.yml"):
+        (tmp_path / name).write_text(PLAIN)
     with pytest.raises(BadInput, match="only the docker program can merge them"):
         load(written(text), {})
 
@@ -303,7 +305,8 @@ def test_remote_include_is_refused_before_anything_is_fetched(written, docker, t
 
 
 @pytest.mark.parametrize("included", ["a.yml", "[a.yml]", "[{path: a.yml}]", "{path: [a.yml]}"])
-def test_include_from_beside_is_none_of_that(written, docker, included):
+def test_include_from_beside_is_none_of_that(written, docker, tmp_path, included):
+    (tmp_path / "a.yml").write_text(PLAIN)
     docker(stdout='{"services": {"a": {"image": "redis"}}}')
     assert load(written(f"include: {included}\n{PLAIN}"), {}).part("redis") == "a"
 
