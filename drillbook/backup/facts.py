@@ -133,7 +133,7 @@ def facts(dump: Dump, backup: Path) -> Backup:
         orders=dump.orders(),
         beyond=dump.beyond(),
         changed=changed,
-        not_restored=dump.not_restored(),
+        not_restored=dump.omissions(),
         lacks=dump.lacks(),
         gaps=tuple(_gaps(dump)),
     )

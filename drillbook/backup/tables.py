@@ -234,7 +234,7 @@ class Dump:
             "database alone, so dump it by pg_dump without --create"
         )
 
-    def not_restored(self) -> str:
+    def omissions(self) -> str:
         """What a restore leaves out although an operator made it, with its lines; else empty."""
         if not self.for_others:
             return ""

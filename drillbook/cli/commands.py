@@ -62,7 +62,7 @@ def _announce(given: Given) -> Announcement:
         given.command.name,
         Path.cwd(),
         config=value(o.CONFIG.key),
-        run_dir=value(o.RUN_DIR.key) or o.run_folder(),
+        run_dir=value(o.RUN_DIR.key) or o.default_runs_folder(),
         monitor=value(o.PING.key),
         monitor_file=value(o.PING_FILE.key),
         metrics=value(o.METRICS.key),

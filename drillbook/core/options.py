@@ -599,7 +599,7 @@ EXCLUSIVE = (
 )
 
 
-def run_folder() -> str:
+def default_runs_folder() -> str:
     """Where runs are kept by default."""
     # No error where this user cannot enter the folder.
     checkout = os.access("suites/controls.toml", os.F_OK) and Path("reports").is_dir()
@@ -608,7 +608,7 @@ def run_folder() -> str:
 
 def default(option: Option) -> str | None:
     """The value of an option that a command was not given."""
-    return run_folder() if option is RUN_DIR else option.default
+    return default_runs_folder() if option is RUN_DIR else option.default
 
 
 def declare(group: Any, *options: Option) -> None:

@@ -97,7 +97,7 @@ def last_verdicts(history: History) -> dict[str, Last]:
 def main(given: SimpleNamespace) -> int:
     """Print the catalogue; the exit code."""
     catalogue = load()
-    verdicts = last_verdicts(load_history(Path(options.run_folder())))
+    verdicts = last_verdicts(load_history(Path(options.default_runs_folder())))
     if given.output == "json":
         shown = json.dumps(list(rows(catalogue, verdicts)), indent=2, ensure_ascii=False) + "\n"
     else:

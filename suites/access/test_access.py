@@ -55,7 +55,7 @@ def test_no_route_accepts_an_invalid_token(deployment, stranger, asked, record, 
         assert deployment.accepts(golden.token)
         assert deployment.inventory().values
 
-    asked.check_unlisted()
+    asked.check_unlisted_routes()
     # Noted only: a release may look at the date.
     with step("it accepts a token from before its clock was put back"):
         if not deployment.accepts(credentials.dated_ahead(*signed)):
@@ -205,7 +205,7 @@ def test_no_reference_leads_to_another_project(deployment, stranger, step):
         own = deployment.owner.create_project("Project of a borrower")
         borrower = deployment.owner.login(stranger("borrower", own))
         api = deployment.public.as_bearer(borrower)
-        assert access.find_borrowed(api, Place(own, "dev"), deployment.golden) == []
+        assert access.find_borrowed_secrets(api, Place(own, "dev"), deployment.golden) == []
 
 
 def test_a_right_for_one_folder_ends_there(deployment, stranger, record, step):

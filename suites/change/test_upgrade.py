@@ -57,7 +57,7 @@ def test_every_secret_survives_the_change(upgrade, record, observe, step, try_wr
         assert release_snapshot.restored_access(passage.before, passage.after) == []
 
     with step("no table has lost its primary key"):
-        assert release_snapshot.lost_keys(passage.before, passage.after) == []
+        assert release_snapshot.find_lost_keys(passage.before, passage.after) == []
 
 
 @pytest.mark.control("UPG-1")

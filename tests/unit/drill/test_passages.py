@@ -16,8 +16,8 @@ from drillbook.drill.outage_probe import Outage
 from drillbook.drill.release_snapshot import (
     Look,
     differences,
+    find_lost_keys,
     lasting_rows,
-    lost_keys,
     missing_rows,
     restored_access,
 )
@@ -394,5 +394,5 @@ def test_a_table_that_keeps_its_name_keeps_its_primary_key():
         Look({}, {}, frozenset(), {}, {}, keyed)
         for keyed in (was, {"tags": False, "never": False, "new": False})
     )
-    assert lost_keys(before, after) == ["tags"]
-    assert lost_keys(before, before) == []
+    assert find_lost_keys(before, after) == ["tags"]
+    assert find_lost_keys(before, before) == []

@@ -141,7 +141,7 @@ def test_nothing_is_safe_to_deploy_after_a_run_that_did_not_pass(code):
 def test_secrets_that_the_release_removes_are_not_said_to_survive():
     verdicts = HELD | {"UPG-4": Verdict.SATISFIED}
     removed = changed(
-        {"differences": ("other", comparison.describe_removed(["one", "two"]))}, **verdicts
+        {"differences": ("other", comparison.describe_removal(["one", "two"]))}, **verdicts
     )
     said = "every secret survives but the older of those that have one name in a folder, which b:2 "
     assert said in upgrade_text.sentence(removed)
