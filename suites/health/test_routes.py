@@ -3,8 +3,8 @@
 import pytest
 
 from drillbook.infisical.client import Infisical, ask_every_generation
-from fixtures.oracle.edge_cases import EdgeUse
-from fixtures.oracle.route_use import RouteUse
+from fixtures.oracle.routes.edge_cases import EdgeUse
+from fixtures.oracle.routes.route_use import RouteUse
 from fixtures.probes import malformed_requests, observations, process_use
 
 pytestmark = pytest.mark.control("HLT-4")
