@@ -1,7 +1,8 @@
-"""Which procedure restores a backup into a database that is not empty."""
+"""Which procedure restores a backup, and that it needs only the backup and its encryption key."""
 
 import pytest
 
+from drillbook.keys import decrypt_secrets
 from drillbook.runbook import procedures
 from fixtures.oracle import credentials
 
@@ -105,6 +106,20 @@ def test_backup_and_encryption_key_are_enough(deployment, new_password, step):
         ended = deployment.golden.dead_credentials
         let_in = [one for one in ended if credentials.can_log_in(deployment.public, ended[one])]
         assert let_in == []
+
+
+@pytest.mark.control("BKP-6")
+@pytest.mark.golden("shared")
+def test_backup_and_encryption_key_give_the_secrets_without_a_start(deployment, step):
+    with step("read everything the machine may read from the running instance, and back up"):
+        served = deployment.inventory().values
+        assert served
+        backup = deployment.back_up()
+
+    with step("read the same secrets offline, from the backup and ENCRYPTION_KEY alone"):
+        key = deployment.golden_settings["ENCRYPTION_KEY"]
+        found = decrypt_secrets.digests(backup, key, deployment.golden.project)
+        assert {address: found.get(address) for address in served} == served
 
 
 def what_happened(done, brought_back):
