@@ -194,7 +194,9 @@ def _risk(control: Control, run: Run) -> dict[str, Any]:
 def _responses(control: Control, run: Run) -> list[dict[str, Any]]:
     made = []
     if control.correction:
-        made.append(("recommendation", "Correct the runbook", control.correction, ""))
+        contradicted = control.verdict is Verdict.CONTRADICTED
+        title = "Correct the runbook" if contradicted else phrases.TO_DO
+        made.append(("recommendation", title, control.correction, ""))
     for number, action in enumerate(run.deviations.actions):
         if action.control == control.id and action.corrective_action:
             owner = action.owner or "no one named"

@@ -36,7 +36,8 @@ def _statement(control: Control) -> str:
     if control.verdict is Verdict.SATISFIED:
         return f"- {control.claim} ({control.id})"
     if control.verdict is Verdict.VIOLATED:
-        return f"- **Not so here** ({control.id}): {control.claim}"
+        cure = f" {phrases.TO_DO}: {control.correction}" if control.correction else ""
+        return f"- **Not so here** ({control.id}): {control.claim}{cure}"
     kind = "statement" if control.nature == "claim" else "property"
     return f"- *Open*, this {kind} was not judged ({control.id}): {control.claim}"
 

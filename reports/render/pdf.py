@@ -293,6 +293,7 @@ def _finding(control: Control, same: str | None) -> dict[str, Any]:
         "expected": phrases.expectation(control),
         "asserted": control.verdict in phrases.ASSERTED,
         "reasons": [shorten(reason) for reason in said],
+        "to_do": None if same or control.verdict is not Verdict.VIOLATED else control.correction,
     }
 
 

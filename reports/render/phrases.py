@@ -64,6 +64,8 @@ FRAMEWORKS = {
     "soc2": "SOC 2",
 }
 NO_CORRECTION = "No sentence is prepared for this observation; write one from the details."
+# Before the cure of a violated control.
+TO_DO = "What to do"
 NEXT = {
     Verdict.VIOLATED: "Do not rely on what is checked here: repair it, then run again.",
     Verdict.INCONCLUSIVE: "Nothing is known about these: remove the cause, then run again.",

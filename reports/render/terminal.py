@@ -149,6 +149,8 @@ def _finding(control: Control) -> Iterator[Line]:
     for words in phrases.observation(control):
         yield from wrap(f"{head}{_shorten(words)}", "      ", "                ")
         head = " " * len(head)
+    if control.correction:
+        yield from wrap(f"To do:    {control.correction}", "      ", "                ")
 
 
 def _corrections(run: Run, report: str, *, verbose: bool) -> Iterator[Line]:

@@ -23,7 +23,7 @@ from reports.evidence.model import (
     Redaction,
     Subject,
 )
-from reports.render import context_sections, html, junit, pdf, phrases, terminal
+from reports.render import context_sections, html, junit, markdown, pdf, phrases, terminal
 from reports.render.charts import recovery, worker_lanes
 from reports.render.phrases import duration, outcome, sentence
 from reports.render.terminal import summary
@@ -271,6 +271,15 @@ def test_without_an_earlier_run_no_time_is_named():
 def test_every_verdict_and_correction_is_shown(render):
     run, text = sample_run.run(), re.sub(r"</?code>|\s+", " ", render(sample_run.run()))
     assert [c.id for c in run.controls if c.id not in text and c.verdict > Verdict.SATISFIED] == []
+
+
+@pytest.mark.parametrize("render", [html.render, markdown.corrected_runbook, junit.render, text_of])
+def test_a_violated_control_has_its_cure(render):
+    run = sample_run.run()
+    violated = run.controls[0].model_copy(update={"correction": "Close sign-up first."})
+    shown = render(run.model_copy(update={"controls": (violated, *run.controls[1:])}))
+    assert violated.verdict is Verdict.VIOLATED
+    assert "Close sign-up first." in shown
 
 
 def test_page_is_well_formed_and_asks_for_nothing():

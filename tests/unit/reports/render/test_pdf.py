@@ -292,6 +292,12 @@ def test_any_text_can_be_printed(text):
     assert pdf.render(run).startswith(b"%PDF-1.7")
 
 
+def test_a_violated_control_has_its_cure(tmp_path):
+    cured = changed(correction="Close sign-up first.")
+    assert cured.controls[0].verdict is Verdict.VIOLATED
+    assert "What to do: Close sign-up first." in said(cured, tmp_path)
+
+
 def test_character_without_a_glyph_is_named_by_its_number():
     assert name_missing_glyphs("Ω ж → é\n") == "Ω ж → é\n"
     assert name_missing_glyphs("日\x07\u202e\ue000\t") == "[U+65E5][U+0007][U+202E][U+E000][U+0009]"
