@@ -166,6 +166,14 @@ def test_traps_are_known_by_the_tag(image, names):
     assert found == names
 
 
+def test_the_way_back_of_a_trap_is_a_restore_that_fails_aloud():
+    (trap,) = image_tags.of_release("infisical/infisical:v0.154.6")
+    words = ("stop the backend", "dump", "empty the cache", "empty database", "ON_ERROR_STOP=1")
+    places = [trap.cure.find(word) for word in (*words, "start the old")]
+    assert places[0] >= 0
+    assert places == sorted(places)
+
+
 @pytest.mark.parametrize(
     ("image", "policy", "trapped"),
     [
