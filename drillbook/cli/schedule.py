@@ -307,6 +307,7 @@ def _coolify(name: str, words: Sequence[str], every: str, image: str) -> dict[st
 #   Command:   {shlex.join(["drillbook", *words])}
 #   Frequency: {_time_here(name, every)}
 #   Container: drillbook
+#   Timeout:   3600 (at its default of 300 s Coolify calls a longer run failed)
 # Files of {_KEYS} on the server belong to user 1001, mode 0600. Without an engine
 # (DOCKER_HOST) a run is a rehearsal.
 """

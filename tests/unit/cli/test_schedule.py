@@ -99,6 +99,7 @@ def test_coolify_gets_a_resource_and_a_task(folder, tmp_path, capsys):
     judged("compose-spec", file)
     (line,) = re.findall(r"# +Command: +drillbook (.*)", text)
     assert shlex.split(line) == ODD
+    assert "#   Timeout:   3600 " in text, "a drill takes longer than Coolify waits by default"
 
 
 @pytest.mark.parametrize("scheduler", ["kubernetes", "coolify"])
