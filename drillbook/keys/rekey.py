@@ -37,8 +37,8 @@ _SEALED = re.compile("encrypt|cipher", re.IGNORECASE)
 _IV = re.compile("(.*)(IV|iv)")
 _HEX = b"\\\\x"
 _ARCHIVE = (
-    "backup {} is an archive; write it as a plain dump first, with pg_restore -f backup.sql, and "
-    "give that"
+    "backup {0} is an archive; write it as a plain dump first, with pg_restore -f backup.sql {0}, "
+    "and give that"
 )
 
 

@@ -202,7 +202,7 @@ def test_a_value_under_the_key_in_a_table_that_was_empty_is_sealed_anew(rewrap):
     [
         (lambda text: text[:-60], "only a whole one is rewrapped"),
         (lambda text: text.replace("SET lock", "CREATE TABLE t (a int);\nSET lock"), "lacks rows"),
-        (lambda _: "PGDMP" + "x" * 600, "pg_restore -f backup.sql"),
+        (lambda _: "PGDMP" + "x" * 600, "pg_restore -f backup.sql /"),
         (lambda _: "hello\n", "is not a backup made by pg_dump"),
         (lambda text: text.replace("SET lock", "\\! id\nSET lock"), "may be made to do harm"),
         (lambda text: text + text, "stands behind pg_dump's last words"),
