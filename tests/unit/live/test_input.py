@@ -1,10 +1,13 @@
 """What a live check is given: addresses and credential files that are wrong end in one sentence."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from drillbook.core.errors import BadInput
+from drillbook.core.errors import BadInput, NotGiven
 from drillbook.infisical.address import parse_address
 from drillbook.live import instance
+from fixtures.session import live_fixtures, stacks
 
 
 @pytest.mark.parametrize(
@@ -88,3 +91,9 @@ def test_wrong_credential_file_is_one_sentence(tmp_path, text, mode, words):
 def test_missing_credential_file_is_named(tmp_path):
     with pytest.raises(BadInput, match=r"nowhere does not exist; check the path"):
         instance.load(tmp_path / "nowhere")
+
+
+def test_a_run_without_an_instance_names_the_command_that_takes_one():
+    config = SimpleNamespace(stash={stacks.CHOICE: SimpleNamespace(driver="containers")})
+    with pytest.raises(NotGiven, match="^checked by `drillbook live URL` only"):
+        next(live_fixtures.live_site.__wrapped__(config, None, None))
