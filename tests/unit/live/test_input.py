@@ -95,5 +95,5 @@ def test_missing_credential_file_is_named(tmp_path):
 
 def test_a_run_without_an_instance_names_the_command_that_takes_one():
     config = SimpleNamespace(stash={stacks.CHOICE: SimpleNamespace(driver="containers")})
-    with pytest.raises(NotGiven, match="^checked by `drillbook live URL` only"):
+    with pytest.raises(NotGiven, match=r"^checked by `drillbook live URL` only"):
         next(live_fixtures.live_site.__wrapped__(config, None, None))
