@@ -73,7 +73,7 @@ def test_running_instance_reports_in_the_documented_form(instance, step):
         if answer.status in (401, 403) and health_report.report(answer) is None:
             raise StackTrouble(
                 f"what stands in front of the backend answers {answer.status}, so the report was "
-                "not read; let GET /api/status pass, or give an --url behind it"
+                "not read; let GET /api/status pass, or give an address behind it"
             )
         assert answer.status == 200
         assert answer.content_type.startswith("application/json")
