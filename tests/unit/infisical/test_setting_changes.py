@@ -35,6 +35,8 @@ def change(name, value):
         ("INVITE_ONLY", "true", False, "does not read it"),
         ("TELEMETRY_ENABLED", "yes", True, "exit code 255"),
         ("TELEMETRY_ENABLED", "false", False, "calls home"),
+        ("TELEMETRY_ENABLED", "", True, "leave the line out"),
+        ("SITE_URL", " ", True, "leave the line out"),
         # No one can change the user of a volume.
         ("SERVICE_USER_POSTGRES", "other", True, "keep the user that the volume was made with"),
         ("MY_OWN", "x", False, "Drillbook does not know"),
@@ -79,6 +81,10 @@ def test_another_key_next_to_the_old_one_stays_dangerous():
     key, other = ("ENCRYPTION_KEY", "a" * 32), ("SERVICE_PASSWORD_ENCRYPTIONKEY", "b" * 32)
     [found] = compare_settings(dict([key]), dict([key, other]))
     assert found.dangerous
+
+
+def test_what_was_empty_before_is_no_change():
+    assert compare_settings({**BASE, "SITE_URL": ""}, {**BASE, "SITE_URL": " "}) == []
 
 
 def test_blanks_are_no_change():
