@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from drillbook.core.application import ROOT
-from drillbook.core.errors import BadInput, StackTrouble
+from drillbook.core.errors import BadInput, NoHost, StackTrouble
 from drillbook.infisical.settings import KEYS, Settings
 from drillbook.stack.containers import compose
 from drillbook.stack.containers.compose import Project, load, mount_above, overlay
@@ -73,6 +73,18 @@ def test_images_are_those_of_versions_env(model):
         assert f"${{{name}:-{image}}}" in text
     found = {one["image"] for one in model["services"].values()}
     assert found == set(compose.pinned_images().values())
+
+
+@pytest.mark.parametrize(
+    ("release", "cure"), [("16", "by `docker load`"), ("17", "; run `drillbook images`")]
+)
+def test_a_database_that_is_not_made_here_is_not_promised(monkeypatch, release, cure):
+    for name in ("available", "present"):
+        monkeypatch.setattr(compose.docker_engine, name, lambda _: False)
+    with pytest.raises(NoHost, match=cure):
+        compose.database_image(release)
+    built = (ROOT / "compose" / "offline" / "build.sh").read_text()
+    assert (f"drillbook/postgres:{release}" in built) == ("images" in cure)
 
 
 def test_documented_variables_reach_the_backend():
