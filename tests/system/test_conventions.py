@@ -251,6 +251,20 @@ def test_claims_have_corrections():
     assert bare == [], "say in controls.toml what the runbook should say instead"
 
 
+def test_what_the_product_violates_has_a_cure():
+    cures = {one["id"]: one.get("corrections", {}) for one in CATALOGUE}
+    sections = tomllib.loads((ROOT / "tests" / "predicted.toml").read_text()).values()
+    seen = [
+        (control, word)
+        for section in sections
+        for control, said in section.items()
+        if said[0] == "violated"
+        for word in said[1:]
+    ]
+    assert len(seen) > 3
+    assert [one for one in seen if one[1] not in cures[one[0]]] == []
+
+
 def test_advice_to_go_back_empties_the_cache():
     # Otherwise releases of 2026 serve lists from before the restore from the cache
     # (docs/measured.md).
