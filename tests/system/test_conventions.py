@@ -363,6 +363,13 @@ def test_advice_to_change_a_variable_redeploys():
     assert without == ["database_empty"], "which only reads POSTGRES_USER"
 
 
+def test_a_correction_that_adds_a_variable_redeploys():
+    every = [(one["id"], text) for one in CATALOGUE for text in one.get("corrections", {}).values()]
+    adding = [(name, text) for name, text in every if re.search(r"\bAdd [A-Z_]+=", text)]
+    assert adding
+    assert [name for name, text in adding if "redeploy" not in text] == []
+
+
 def test_options_are_named_as_the_command_line_has_them():
     declared = [one for one in vars(options).values() if isinstance(one, options.Option)]
     names = {word.replace("-", "_").upper() for one in declared for word in (one.name, *one.also)}
