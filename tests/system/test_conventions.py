@@ -308,6 +308,12 @@ def test_advice_to_change_auth_secret_names_the_tokens_that_no_login_brings_back
     assert [text for text in told if not all(kind in text for kind in lost)] == []
 
 
+def test_advice_to_remove_a_jwt_secret_changes_no_auth_secret_that_is_set():
+    (control,) = (one for one in CATALOGUE if one["id"] == "ENV-1.AUTH")
+    said = control["corrections"]["started_without_variable"]
+    assert "Where AUTH_SECRET is set, leave its value as it is" in said
+
+
 def test_documents_put_no_secret_into_the_history_of_a_shell():
     given = re.compile(r"\bexport \w+=(?![\"']?\$)")
     documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
