@@ -349,8 +349,10 @@ def write_sign_off(bundle: Path, run: Run, who: Who, key: SigningKey | None) -> 
     return path
 
 
-def examine_to_sign(bundle: Path, keys: Keys | None, *, anyway: bool) -> tuple[Run, list[Line]]:
-    """The run to sign off, and lines that describe it.
+def examine_to_sign(
+    bundle: Path, keys: Keys | None, *, anyway: bool, approved_by: str | None = None
+) -> tuple[Run, list[Line]]:
+    """The run to sign off, and lines that describe it; approved_by is the key that approves it.
 
     Distrusted if the bundle was changed, or none of these keys signed it. BadSignOff if it decides
     or proves little, unless `anyway`.
@@ -369,7 +371,13 @@ def examine_to_sign(bundle: Path, keys: Keys | None, *, anyway: bool) -> tuple[R
         doubts.append("the bundle is unsigned")
     if doubts and not anyway:
         raise BadSignOff(f"{bundle}: {'; '.join(doubts)}. To sign it all the same: --anyway")
-    return run, list(_preview(run, examination))
+    shown = list(_preview(run, examination))
+    if approved_by and approved_by == examination.signer:
+        said = (
+            "This key sealed the bundle: an approval by it is not independent, and does not count."
+        )
+        shown += wrap(said, style=("yellow",))
+    return run, shown
 
 
 def _preview(run: Run, examination: Examination) -> Iterator[Line]:
@@ -392,7 +400,8 @@ def sign_off(given: SimpleNamespace) -> int:
     key = make_sealer(given.signing_key, given.signing_key_env, None).key
     bundle = bundle_of(Path(given.bundle))
     trusted = signature.load_trusted_keys(*given.pubkey) if given.pubkey else None
-    run, shown = examine_to_sign(bundle, trusted, anyway=given.anyway)
+    by_key = key.id if key and who.act == "approved" else None
+    run, shown = examine_to_sign(bundle, trusted, anyway=given.anyway, approved_by=by_key)
     path = write_sign_off(bundle, run, who, key)
     by = f"signed with key {key.id[:16]}" if key else "without a key: a note, and no proof"
     write(shown)
