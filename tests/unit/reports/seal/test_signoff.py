@@ -367,7 +367,7 @@ def test_the_key_of_the_bundle_does_not_vouch_for_its_approval(tmp_path, capsys,
     bundle = sealed(tmp_path / "runs", signer, **given) / "bundle.zip"
     assert signed(bundle, f"--signing-key={tmp_path}/drill.key", f"--pubkey={public}") == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "an approval by it is not independent, and does not count." in said
+    assert "its approval is not independent, and does not count." in said
     for check in (verify, script.main):
         capsys.readouterr()
         assert check([str(bundle), "--pubkey", str(public)]) == 0
