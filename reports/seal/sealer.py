@@ -373,9 +373,7 @@ def examine_to_sign(
         raise BadSignOff(f"{bundle}: {'; '.join(doubts)}. To sign it all the same: --anyway")
     shown = list(_preview(run, examination))
     if approved_by and approved_by == examination.signer:
-        said = (
-            "This key sealed the bundle: an approval by it is not independent, and does not count."
-        )
+        said = "This key sealed the bundle: its approval is not independent, and does not count."
         shown += wrap(said, style=("yellow",))
     return run, shown
 
