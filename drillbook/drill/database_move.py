@@ -148,8 +148,7 @@ class DatabaseMove:
         old, dump = self.old, self.old.place.path / "move.sql"
         began = clock()
         old.stack.stop("backend")
-        role, database = old.stack.owner
-        command = procedures.back_up(old.stack, dump, role=role, database=database)
+        command = procedures.back_up(old.stack, dump)
         if command.exit_code:
             raise StackTrouble(f"the dump of the old database ended with {command.exit_code}")
         dump_s, before = clock() - began, describe(old.stack)

@@ -1,4 +1,4 @@
-"""What a documented procedure says when a service refuses its part."""
+"""What a documented procedure says when a service refuses its part, and whose database it uses."""
 
 from types import SimpleNamespace
 
@@ -6,6 +6,7 @@ import pytest
 
 from drillbook.core.errors import StackTrouble
 from drillbook.runbook import procedures
+from drillbook.stack import database_access
 from drillbook.stack.base import Command
 
 
@@ -27,3 +28,52 @@ def test_a_cache_that_is_not_emptied_ends_the_restore_before_the_database_goes(p
     with pytest.raises(StackTrouble, match=words):
         procedures.empty_database(stack)
     assert asked == ["redis"]
+
+
+def test_each_command_uses_the_user_and_the_database_of_the_deployment(tmp_path):
+    asked = []
+
+    def exec(service, argv, *, stdin=None, **_):
+        fed = stdin if isinstance(stdin, bytes) else b""
+        asked.append((service, " ".join(argv), fed.decode()))
+        return Command(tuple(argv), 0, b"OK")
+
+    stack = SimpleNamespace(
+        name="drill", owner=("ada", "led-ger"), stop=lambda _: None, start=lambda _: None, exec=exec
+    )
+    procedures.alter_password(stack, "new")
+    procedures.back_up(stack, tmp_path / "backup.sql")
+    procedures.restore(stack, tmp_path / "backup.sql")
+    procedures.restore_without_input(stack)
+    procedures.restore_live(stack, tmp_path / "backup.sql")
+    strict = "-v ON_ERROR_STOP=1 -q"
+    assert [(command, fed) for service, command, fed in asked if service == "db"] == [
+        (f"psql -U ada -d led-ger {strict}", """ALTER USER "ada" WITH PASSWORD 'new';"""),
+        ("pg_dump -U ada led-ger", ""),
+        ("psql -U ada led-ger", ""),
+        ("psql -U ada led-ger", ""),
+        (
+            f"psql -U ada -d postgres {strict}",
+            'DROP DATABASE IF EXISTS "led-ger" WITH (FORCE);\n'
+            'CREATE DATABASE "led-ger" OWNER "ada";',
+        ),
+        (f"psql -U ada -d led-ger {strict}", ""),
+    ]
+
+
+def test_the_golden_state_is_that_of_the_deployments_database():
+    owner, asked = ("ada", "led-ger"), []
+
+    def ask(statement):
+        asked.append(statement)
+        return [("golden",)]
+
+    database_access.keep_golden(ask, owner)
+    assert asked.pop().endswith('TEMPLATE "led-ger" OWNER "ada"')
+    database_access.rewind_golden(ask, owner)
+    drop, copy = asked[-2:]
+    assert drop == 'DROP DATABASE IF EXISTS "led-ger" WITH (FORCE)'
+    assert copy.startswith('CREATE DATABASE "led-ger" TEMPLATE')
+    assert copy.endswith('OWNER "ada"')
+    script = database_access.rewind_script(owner, "it's")
+    assert f"{drop};\n{copy};\nALTER ROLE \"ada\" PASSWORD 'it''s';" in script

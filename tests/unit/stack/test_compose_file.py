@@ -190,6 +190,27 @@ def test_an_unfit_file_is_refused_in_one_sentence(tmp_path, content, words):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("variables", "owner"),
+    [
+        ({"POSTGRES_USER": "ada", "POSTGRES_DB": "led-ger"}, ("ada", "led-ger")),
+        ({"POSTGRES_USER": "ada"}, ("ada", "ada")),
+        ({"POSTGRES_DB": "ledger"}, ("postgres", "ledger")),
+    ],
+)
+def test_the_database_has_the_user_and_name_that_the_image_gives_it(variables, owner):
+    services = {"db": {"environment": variables}}
+    assert compose.Model({"db": "db"}, services, (), ()).database == owner
+
+
+def test_a_database_that_cannot_be_replaced_is_refused(tmp_path, monkeypatch):
+    file = tmp_path / "theirs.yml"
+    file.write_text(FOREIGN)
+    monkeypatch.setattr(compose.docker_engine, "client", lambda: None)
+    with pytest.raises(BadInput, match="set POSTGRES_DB"):
+        compose.check(file, None)
+
+
 IMAGE = 'cache: {image: "valkey/valkey:8"}'
 POWERS = [
     "privileged: true",
