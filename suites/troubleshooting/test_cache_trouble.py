@@ -86,7 +86,7 @@ def test_outage_of_the_cache_costs_no_secret(deployment, record, observe, step):
         observe(reading(deployment, record))
 
     with step("start the cache: everything reads as before"):
-        assert observations.reads_again(deployment)
+        assert observations.recovers(deployment)
         assert deployment.reads_as(before)
 
     with step("the machine logs in, and a write works"):
