@@ -6,6 +6,7 @@ from drillbook.infisical.client import create_first_admin
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.keys.key_check import prove
 from fixtures.data.dumps import differing_tables, fingerprint, tables
+from fixtures.faults import temporary_faults
 from fixtures.oracle.volatile import without_rows
 from fixtures.probes.read_probe import ExposureProbe
 
@@ -69,6 +70,7 @@ def test_a_wrong_key_changes_nothing(deployment, observe, step):
     with step("everything was read and the backend stopped; back up"):
         before = deployment.inventory_before_stop
         backup = deployment.back_up()
+        temporary_faults.leave_mark(deployment.stack)
 
     with step("start with another ENCRYPTION_KEY, more than once if it fails; then stop"):
         if deployment.change(ENCRYPTION_KEY=openssl_rand_hex(16)).serves:
@@ -76,6 +78,8 @@ def test_a_wrong_key_changes_nothing(deployment, observe, step):
         else:
             deployment.wait_for_restarts(at_least=2)
         deployment.stack.stop("backend")
+        if not temporary_faults.has_mark(deployment.stack):
+            observe("cache_emptied_under_wrong_key")
 
     with step(
         "a second backup is identical apart from logs and jobs, and the old key opens it offline"
