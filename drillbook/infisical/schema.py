@@ -192,6 +192,9 @@ UNCHANGED = {
     ),
     CLIENT_SECRETS: ("clientSecretTTL", "clientSecretNumUsesLimit"),
     "trusted_ips": ("ipAddress", "prefix", "isActive"),
+    "service_tokens": ("name", "scopes", "permissions", "secretHash", "expiresAt"),
+    # A migration of January 2025 renames the later of two groups of one name.
+    "groups": ("slug",),
     INSTANCES.table: (
         "trustSamlEmails",
         "trustLdapEmails",

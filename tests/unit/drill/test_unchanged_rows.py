@@ -41,6 +41,11 @@ CREATE TABLE identities (id text, name text);
 INSERT INTO identities VALUES ('m', 'clerk');
 CREATE TABLE identity_org_memberships ("identityId" text);
 INSERT INTO identity_org_memberships VALUES ('m');
+CREATE TABLE service_tokens (id text, scopes jsonb, permissions text[], "projectId" text);
+INSERT INTO service_tokens VALUES
+  ('t', '[{"environment": "staging", "secretPath": "/"}]', ARRAY['read'], 'p');
+CREATE TABLE groups (id uuid, name text, slug text, role text);
+INSERT INTO groups VALUES ('00000000-0000-0000-0000-00000000000c', 'Audit', 'audit', 'member');
 CREATE TABLE identity_ua_client_secrets (id text, "clientSecretTTL" bigint);
 INSERT INTO identity_ua_client_secrets VALUES ('c', 60);
 CREATE TABLE identity_project_memberships (id text, "identityId" text, "projectId" text);
@@ -53,6 +58,9 @@ TO_2026 = """
 ALTER TABLE projects ADD "deleteAfter" timestamptz, ADD type text DEFAULT 'secret-manager';
 ALTER TABLE project_environments ADD "deleteAfter" timestamptz;
 UPDATE project_environments SET "projectId" = 'q' WHERE slug = 'staging';
+UPDATE service_tokens SET "projectId" = 'q';
+UPDATE groups SET name = 'Audit (1)';
+ALTER TABLE groups DROP role;
 ALTER TABLE identities ADD "orgId" text DEFAULT 'o';
 CREATE TABLE memberships (id text, scope text, "scopeProjectId" text, "actorUserId" text,
   "actorIdentityId" text, "isActive" boolean);
@@ -81,7 +89,7 @@ def test_what_migrations_have_done_since_2024_is_no_change(own):
     before = read(own)
     assert {name: len(rows) for name, rows in before.items() if rows}.keys() >= {
         *("projects", "secret_folders", "secrets_v2", "secret_imports", "webhooks"),
-        "the roles of machines",
+        *("service_tokens", "groups", "the roles of machines"),
     }
     own.execute(TO_2026)
     assert changes(before, read(own)) == []
@@ -102,6 +110,12 @@ def test_what_migrations_have_done_since_2024_is_no_change(own):
             'UPDATE identity_ua_client_secrets SET "clientSecretTTL" = 0',
             "identity_ua_client_secrets.clientSecretTTL: changed in 1 of 1 rows",
         ),
+        (
+            "UPDATE service_tokens SET permissions = ARRAY['read', 'write']",
+            "service_tokens.permissions: changed in 1 of 1 rows",
+        ),
+        ("DELETE FROM service_tokens", "service_tokens: 1 of 1 rows are gone"),
+        ("UPDATE groups SET slug = 'x'", "groups.slug: changed in 1 of 1 rows"),
         ("ALTER TABLE secret_imports RENAME TO imports", None),
         ('ALTER TABLE webhooks RENAME "isDisabled" TO off', None),
         ("DELETE FROM identity_ua_client_secrets", None),
