@@ -61,7 +61,7 @@ EXIT_CODES = {
     "violated": 1,
 }
 # The version of the rules of findings; those of another version are not computed again.
-RULES = 2
+RULES = 3
 UNREGISTERED = ["used, and not in the register"]
 # What only a register can say of a key.
 FACTS = {"algorithm", "created", "activated", "expires", "retired", "custodians", "stored_in"}
@@ -305,9 +305,11 @@ def check_record(data: bytes, files: dict[str, bytes], run: str, stated: Any) ->
 def results(record: dict[str, Any]) -> dict[str, Any]:
     """What a policy is to read of the run and its controls; it must have been signed so."""
     named: dict[str, list[str]] = {"passedTests": [], "warnedTests": [], "failedTests": []}
+    judged = False
     for one in record["controls"]:
         gates = one["gating"] and not one.get("waived")
         holds = one["verdict"] in HOLDS
+        judged = judged or (gates and one["verdict"] != "not_applicable")
         if one["verdict"] == "satisfied":
             named["passedTests"].append(one["id"])
         elif not holds:
@@ -316,7 +318,9 @@ def results(record: dict[str, Any]) -> dict[str, Any]:
     doubtful = record["counts"]["contradicted"] or record["counts"].get("waived")
     # A bug that was planted on purpose.
     doubtful = doubtful or re.search(r"--mutant[= ]\S", record["run"].get("command") or "")
-    doubtful = doubtful or (record["run"].get("selection") and record.get("rules", 1) > 1)
+    rules = record.get("rules", 1)
+    doubtful = doubtful or (rules > 1 and record["run"].get("selection"))
+    doubtful = doubtful or (rules > 2 and (record["counts"]["violated"] or not judged))
     rehearsed = record["subject"].get("grade", "rehearsal") == "rehearsal"
     passed = "WARNED" if doubtful or rehearsed else "PASSED"
     return {"result": "FAILED" if record["exit_code"] else passed, **named}

@@ -15,7 +15,7 @@ from drillbook.core.options import QUARTER
 from reports.evidence.context import Action, DeclaredExercise, Exercise, RegisteredKey
 from reports.evidence.model import Key, Run
 
-RULES = 2
+RULES = 3
 UNREGISTERED = "used, and not in the register"
 
 

@@ -3,8 +3,9 @@
 The manifest has the name, size and SHA-256 of every file of a bundle except itself and its
 signature. The statement also covers the backup that was drilled. It is of type test-result/v0.1.
 Its `result` is for policies that admit a deployment, so it is cautious: PASSED only if every gating
-control of a deployment held and nothing was contradicted; WARNED if the gate held, but claims were
-contradicted, waivers were needed, controls were selected, or it was a rehearsal; else FAILED.
+control of a deployment held and nothing was contradicted or violated; WARNED if the gate held, but
+claims were contradicted, a control that does not gate was violated, no gating control applied,
+waivers were needed, controls were selected, or it was a rehearsal; else FAILED.
 Source: https://github.com/in-toto/attestation, spec/v1 and spec/predicates/test-result.md.
 """
 
@@ -22,7 +23,7 @@ from drillbook.core.files import file_digest
 from reports.errors import Distrusted
 from reports.evidence.json_file import RECORD, compact_text
 from reports.evidence.model import Control, Run
-from reports.render.phrases import planted_bug
+from reports.render.phrases import color_code, planted_bug
 from reports.verdict import HOLDS, PASSED, Verdict
 
 BUNDLE = "bundle.zip"
@@ -135,10 +136,13 @@ def result(run: Run) -> str:
     """PASSED, WARNED or FAILED."""
     if run.exit_code != PASSED:
         return "FAILED"
-    # Version 1 of the rules did not look at the selection, and its bundles must stay genuine.
-    selected = bool(run.run.selection) and run.rules > 1
     planted = planted_bug(run.run.command) is not None
-    doubtful = run.counts.contradicted or run.counts.waived or planted or selected
+    doubtful = run.counts.contradicted or run.counts.waived or planted
+    # Earlier versions of the rules looked at less, and their bundles must stay genuine.
+    if run.rules > 1:
+        doubtful = doubtful or bool(run.run.selection)
+    if run.rules > 2:
+        doubtful = doubtful or run.counts.violated or color_code(run) != PASSED
     return "WARNED" if doubtful or run.subject.grade == "rehearsal" else "PASSED"
 
 

@@ -152,6 +152,7 @@ def test_compose_file_is_named_where_it_is_known():
         (0, {}, "rehearsal", "WARNED"),
         (0, {"contradicted": 1}, "deployment", "WARNED"),
         (0, {"waived": 1}, "deployment", "WARNED"),
+        (0, {"violated": 1}, "deployment", "WARNED"),
         (1, {}, "deployment", "FAILED"),
         (2, {}, "deployment", "FAILED"),
         (3, {}, "rehearsal", "FAILED"),
@@ -159,7 +160,7 @@ def test_compose_file_is_named_where_it_is_known():
 )
 def test_result_says_less_rather_than_more(code, counts, grade, told):
     run = sample_run.run(exit_code=code)
-    clean = {"contradicted": 0, "waived": 0}
+    clean = {"contradicted": 0, "violated": 0, "waived": 0}
     run = run.model_copy(
         update={
             "counts": run.counts.model_copy(update=clean | counts),
@@ -179,7 +180,7 @@ def test_result_says_less_rather_than_more(code, counts, grade, told):
 )
 def test_result_of_a_planted_bug_or_a_selection_is_not_passed(facts, rules, told):
     run = sample_run.run(exit_code=0)
-    clean = {"contradicted": 0, "waived": 0}
+    clean = {"contradicted": 0, "violated": 0, "waived": 0}
     changes = {
         "counts": run.counts.model_copy(update=clean),
         "run": run.run.model_copy(update=facts),

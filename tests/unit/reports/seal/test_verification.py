@@ -21,7 +21,7 @@ from reports.seal.manifest import SIGNATURE, result, statement
 from reports.seal.sealer import Sealer, contents
 from reports.seal.verification import Trust, check_consistency
 from reports.seal.zip_file import pack
-from reports.verdict import Verdict
+from reports.verdict import Verdict, overall
 from tests.support import sample_run
 from tests.support.bundles import (
     check_record,
@@ -229,29 +229,42 @@ def test_the_script_refuses_what_we_refuse_in_a_record_of_another_maker(tmp_path
 
 
 @pytest.mark.parametrize(
-    "facts",
-    [{"command": "drillbook verify --mutant KeepsFolders"}, {"selection": ("KEY-1",)}],
-    ids=["planted bug", "selection"],
+    ("facts", "shown", "rules", "told"),
+    [
+        ({"command": "drillbook verify --mutant KeepsFolders"}, ("KEY-5",), RULES, "WARNED"),
+        ({"selection": ("KEY-1",)}, ("KEY-5",), RULES, "WARNED"),
+        ({}, ("KEY-5", "KEY-3"), RULES, "WARNED"),
+        ({}, ("KEY-5", "KEY-3"), 2, "PASSED"),
+        ({}, ("KEY-12",), RULES, "WARNED"),
+        ({}, ("KEY-12",), 2, "PASSED"),
+        ({}, ("KEY-5",), RULES, "PASSED"),
+    ],
 )
-def test_the_script_agrees_on_a_run_with_a_planted_bug_or_a_selection(facts):
-    """Its signed result is WARNED although every gate holds."""
+def test_the_script_agrees_on_a_run_that_shows_less_than_its_exit_code(facts, shown, rules, told):
+    """Such as a violated control that does not gate, or a gating one that does not apply."""
     made = sample_run.run()
-    controls = tuple(one for one in made.controls if one.verdict is Verdict.SATISFIED)
-    none = dict.fromkeys((verdict.value for verdict in Verdict), 0)
-    counts = none | {"satisfied": len(controls), "planned": len(controls), "waived": 0}
+    gate = {"nature": "safety", "severity": "critical", "gating": True}
+    changes = {"KEY-3": {"severity": "minor", "gating": False}, "KEY-12": gate}
+    controls = tuple(
+        one.model_copy(update=changes.get(one.id, {})) for one in made.controls if one.id in shown
+    )
+    verdicts = [one.verdict for one in controls]
+    counts = {verdict.value: verdicts.count(verdict) for verdict in Verdict}
+    counts |= {"planned": len(controls), "waived": 0}
     run = made.model_copy(
         update={
             "run": made.run.model_copy(update=facts),
             "subject": made.subject.model_copy(update={"grade": "deployment"}),
-            "rules": RULES,
+            "rules": rules,
             "controls": controls,
             "counts": made.counts.model_copy(update=counts),
             "deviations": made.deviations.model_copy(update={"waivers": ()}),
-            "verdict": Verdict.SATISFIED,
+            "verdict": overall(one.verdict for one in controls if one.gating),
             "exit_code": 0,
         }
     )
-    assert result(run) == "WARNED"
+    assert result(run) == told
+    assert script.results(json.loads(run.model_dump_json()))["result"] == told
     assert check_record(run)
 
 
