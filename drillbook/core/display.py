@@ -101,7 +101,8 @@ def _plain(value: object) -> str:
 class Result(NamedTuple):
     """A finding of a rule in a place; an empty file or no line where none is at fault.
 
-    accepted is the reason that the file itself gives for accepting it.
+    accepted is the reason that the file itself gives for accepting it. level is how SARIF calls it:
+    error, or warning if it fails no command.
     """
 
     rule: str
@@ -109,6 +110,7 @@ class Result(NamedTuple):
     file: str
     line: int | None
     accepted: str = ""
+    level: str = "error"
 
 
 def write_sarif(
@@ -145,7 +147,7 @@ def _result(result: Result, number: int) -> dict[str, object]:
     entry: dict[str, object] = {
         "ruleId": result.rule,
         "ruleIndex": number,
-        "level": "error",
+        "level": result.level,
         "message": {"text": result.text},
     }
     if result.file:

@@ -18,7 +18,7 @@ import pytest
 from drillbook.backup.facts import examine
 from drillbook.core import dotenv
 from drillbook.core.application import ROOT
-from drillbook.core.display import Result, write_sarif
+from drillbook.core.display import Finding, Result, write_sarif
 from drillbook.core.errors import BadInput, StackTrouble, Unsupported
 from drillbook.infisical.settings import Settings
 from drillbook.preflight import backupfile, compose_file, git_scan, key_strength
@@ -453,8 +453,14 @@ def test_a_check_that_did_not_end_is_in_sarif_and_not_read_as_no_finding(capsys,
     )
     preflight = preflight_console.Preflight(config)
     preflight.broken = broken
+    preflight.findings = {"KEY-8": [Finding(".env", 1, "too short", "make another")]}
+    preflight.claims = {"DEP-3": [Finding("", None, "the runbook says otherwise", "")]}
     preflight._as_sarif()
-    (call,) = json.loads(capsys.readouterr().out)["runs"][0]["invocations"]
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    # A claim fails no run.
+    levels = {one["ruleId"]: one["level"] for one in run["results"]}
+    assert levels == {"KEY-8": "error", "DEP-3": "warning"}
+    (call,) = run["invocations"]
     said = [one["message"]["text"] for one in call["toolExecutionNotifications"]]
     assert said == [f"not finished: {one}: {why}" for one, why in broken.items()]
     assert call["executionSuccessful"] is not bool(broken)
