@@ -454,12 +454,12 @@ def test_a_check_that_did_not_end_is_in_sarif_and_not_read_as_no_finding(capsys,
     preflight = preflight_console.Preflight(config)
     preflight.broken = broken
     preflight.findings = {"KEY-8": [Finding(".env", 1, "too short", "make another")]}
-    preflight.claims = {"DEP-3": [Finding("", None, "the runbook says otherwise", "")]}
+    preflight.claims = {"DEP-1": [Finding("", None, "the runbook says otherwise", "")]}
     preflight._as_sarif()
     (run,) = json.loads(capsys.readouterr().out)["runs"]
     # A claim fails no run.
     levels = {one["ruleId"]: one["level"] for one in run["results"]}
-    assert levels == {"KEY-8": "error", "DEP-3": "warning"}
+    assert levels == {"KEY-8": "error", "DEP-1": "warning"}
     (call,) = run["invocations"]
     said = [one["message"]["text"] for one in call["toolExecutionNotifications"]]
     assert said == [f"not finished: {one}: {why}" for one, why in broken.items()]
