@@ -38,7 +38,11 @@ _MARK = re.compile(
 _COPY = re.compile(r'COPY ((?:"[^"]*"|[\w$.])+) ?(?:\(([^()]*)\) ?)?FROM STDIN$', re.IGNORECASE)
 _ESCAPING = re.compile(rb"\\.|'", re.DOTALL)
 # What programs that dump print on standard error. No SQL has that outside of quotes.
-MESSAGE = re.compile(r'pg_dump(?:all)?: [a-z"]|time=(?:"[^"\n]*")? level=\w+ msg=|WARN\[\d{4}\] ')
+MESSAGE = re.compile(
+    r'pg_dump(?:all)?: [a-z"]|time=(?:"[^"\n]*")? level=\w+ msg=|WARN\[\d{4}\] |'
+    r'Defaulted container "|Warning: Permanently added |the input device is not a TTY|'
+    r"Error response from daemon: |OCI runtime exec failed: "
+)
 _ENCODING = re.compile(rb"SET client_encoding = '(LATIN(?:[1-9]|10)|WIN125[0-8]|ISO_8859_[5-8])'")
 _NESTING = re.compile(rb"/\*|\*/")
 _SHOWN = {b'"': b'"', b"'": b"''", b"e'": b"''"}
@@ -183,7 +187,9 @@ def encoding(statement: Statement) -> str:
 
 def is_message(line: bytes) -> bool:
     """Whether a line is a message of a program, and nothing that psql would run."""
-    return bool(MESSAGE.match(line.decode(errors="replace"))) and not {*line} & {*b"\\;"}
+    # Compose quotes in its messages, and psql has no command of that name.
+    bare = line.replace(b'\\"', b"")
+    return bool(MESSAGE.match(line.decode(errors="replace"))) and not {*bare} & {*b"\\;"}
 
 
 def plain(name: str) -> str:

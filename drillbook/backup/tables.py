@@ -217,6 +217,11 @@ class Dump:
         """
         if beyond := self.beyond():
             raise BadInput(f"backup {shown} {beyond}")
+        if isinstance(self.harm, Hostile) and "cannot be unpacked" in self.damage:
+            raise BadInput(
+                f"backup {shown} {self.damage}: what came out of it is not what went in, and "
+                f"{self.harm}. Fetch it again, or take another"
+            )
         if isinstance(self.harm, Hostile):
             raise BadInput(
                 f"backup {shown} is more than data, and may be made to do harm: {self.harm}. Do "
@@ -314,6 +319,7 @@ class _Reading:
         self._filled: set[str] = set()
         self._encoding = ""
         self._zero = 0
+        self._misshapen = ""
 
     def scan(self) -> None:
         """Read the whole dump."""
@@ -344,11 +350,12 @@ class _Reading:
 
     def _take(self, statement: Statement, table: str) -> None:
         self._filled.add(table)
-        size, line = 0, self.script.line
+        size, line, tabs = 0, self.script.line, 0
         copy = self._spool if bare_name(table) in self._wanted else None
         start = copy.tell() if copy else self.script.offset
         for piece in self.script.rows():
             size += len(piece)
+            tabs += piece.count(b"\t")
             if b"\0" in piece:
                 self._zero = self._zero or self.script.line
             if copy:
@@ -357,6 +364,10 @@ class _Reading:
         # The line that ends the rows is not a row.
         rows = self.script.line - line - (not self.script.open)
         self._counts[table] = self._counts.get(table, 0) + rows
+        # The rows of wanted tables are looked at one by one when they are read.
+        unread = bare_name(table) not in self._wanted
+        if unread and statement.columns and tabs != rows * (len(statement.columns) - 1):
+            self._misshapen = self._misshapen or bare_name(table)
         if copy and not self.script.open:
             copy.write(b"\\.\n")
 
@@ -445,6 +456,8 @@ class _Reading:
             return "lacks the end of a table's rows"
         if self._zero:
             return f"holds a zero byte near line {self._zero}, as no dump does: it was damaged"
+        if self._misshapen:
+            return f"has a row of {self._misshapen} that does not fit its heading"
         return sql.cut
 
     def refuse_other_text(self, sql: Source | ArchiveSql) -> None:

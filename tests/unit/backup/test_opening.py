@@ -263,10 +263,55 @@ def test_a_message_among_the_sql_is_no_attack(backup, said, sql):
     assert (MIXED in str(integrity.examine(path))) is ("TAB{}" not in sql)
 
 
+QUOTING = 'time="2026-11-30T03:00:00Z" level=warning msg="The \\"PW\\" variable is not set."\n'
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        QUOTING,
+        'Defaulted container "db" out of: db, exporter\n',
+        "Warning: Permanently added '10.0.0.4' (ED25519) to the list of known hosts.\n",
+    ],
+)
+def test_what_another_program_says_first_is_no_attack(backup, said):
+    with open_dump(backup(said + HEAD + MADE + block("t", {"id": "1"}) + TAIL)) as dump:
+        assert dump.orders().startswith(f"cannot be read as SQL: line 1: {MIXED}")
+
+
+@pytest.mark.parametrize(
+    "said", ["the input device is not a TTY\n", "Error response from daemon: No such container: d\n"]
+)
+def test_what_docker_says_instead_of_a_backup_is_shown(backup, said):
+    with pytest.raises(BadInput, match=f"holds a message instead of a backup, '{said[:-1]}'"):
+        about(backup(said))
+
+
+def test_a_message_in_rows_that_are_not_read_is_damage(backup):
+    rows = block("other", {"id": "1", "n": "2"}, {"id": "3", "n": "4"})
+    for broken in (rows.replace("3\t4", f"{SAID}3\t4"), rows.replace("3\t4", "3")):
+        dump = about(backup(HEAD + MADE + broken + TAIL))
+        assert dump.damage == "has a row of other that does not fit its heading"
+    assert about(backup(HEAD + MADE + rows + TAIL)).damage == ""
+
+
+def test_what_comes_out_of_a_damaged_gzip_stream_is_called_damage(backup):
+    packed = gzip.compress((HEAD + MADE + "SELECT harm();\n" + TAIL).encode())
+    path = backup(packed[:-8] + b"\0" * 8)
+    with (
+        open_dump(path) as dump,
+        pytest.raises(BadInput, match="Fetch it again, or take another") as refused,
+    ):
+        dump.refuse_harm("b.sql")
+    assert "find out who made it" not in str(refused.value)
+    assert "has a gzip stream that cannot be unpacked" in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "line",
     [
         SAID.replace("\n", " \\! touch x\n"),
+        QUOTING.replace("\n", " \\! touch x\n"),
         SAID.replace("\n", "; DROP ROLE x;\n"),
         'CREATE ROLE "pg_dump: warning";\n',
         "CREATE ROLE x; -- pg_dump: warning\n",
