@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from drillbook.backup import tables
 from drillbook.backup.facts import Age, Backup, age, facts
 from drillbook.backup.fetch import LocalBackup, backup_for_command
+from drillbook.backup.integrity import compare_checksum
 from drillbook.backup.location import Member, changed_at, is_encrypted, parse_selection
 from drillbook.backup.repository import NoBackup
 from drillbook.core.display import printable, write_json
@@ -144,6 +145,8 @@ def _judge(judgement: _Judgement, given: SimpleNamespace) -> None:
         unknown.append(old.doubt("it", given.max_age))
     elif not young:
         wrong.append(f"it is more than {given.max_age} old: {old}")
+    if differs := compare_checksum(backup.path):
+        wrong.append(f"checksum: {differs}")
     if given.keep_at_least:
         if judgement.kept is None:
             raise BadInput(f"--keep-at-least: {backup.shown} is one backup; give a folder")

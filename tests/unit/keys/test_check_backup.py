@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from drillbook.backup import integrity
 from drillbook.infisical import schema
 from drillbook.keys.hierarchy import Inventory, find_losses
 from tests.support.backups import KEYS, TAIL, before_root_keys, dump, tables, whole
@@ -148,6 +149,15 @@ def test_a_single_file_is_compared_with_nothing(folder, capsys):
     assert (code, "nothing to compare with" in line) == (0, True)
     code, said = asked(capsys, folder / name(0), "--keep-at-least", "2")
     assert (code, said.count("\n")) == (3, 1)
+
+
+def test_another_file_than_its_checksum_says_is_bad(folder, capsys):
+    checksum = integrity.write_checksum(folder / name(0))
+    assert asked(capsys, folder)[0] == 0
+    checksum.write_text(f"{'0' * 64}  {name(0)}\n")
+    code, line = asked(capsys, folder)
+    assert code == 1
+    assert line.startswith(f"BAD: {name(0)}: checksum: differs from the checksum written next to")
 
 
 def test_an_old_file_with_a_new_time_proves_nothing(folder, capsys):

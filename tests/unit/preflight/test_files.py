@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import re
 import secrets
 import shutil
 import string
@@ -16,6 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 from drillbook.backup.facts import examine
+from drillbook.backup.integrity import write_checksum
 from drillbook.core import dotenv
 from drillbook.core.application import ROOT
 from drillbook.core.display import Finding, Result, write_sarif
@@ -342,6 +344,16 @@ def test_backup_without_the_rows_of_a_table_is_found(tmp_path):
     assert "lacks rows: " in str(backupfile.faults(found, key))
     with pytest.raises(StackTrouble, match=r"not the whole backup \(lacks rows"):
         backupfile.find_wrong_key(found, key)
+
+
+def test_backup_that_cannot_be_restored_or_differs_from_its_checksum_is_found(tmp_path):
+    file = backup(tmp_path, encrypted_root(KEY))
+    assert backupfile.find_damage(backupfile.load(file)) == []
+    write_checksum(file)
+    file.write_text(re.sub("CREATE TABLE .*\n", "", file.read_text()))
+    found = str(backupfile.find_damage(backupfile.load(file)))
+    assert "holds rows and no table for them" in found
+    assert "differs from the checksum" in found
 
 
 def test_backup_of_another_instance_is_told_by_its_id(tmp_path):
