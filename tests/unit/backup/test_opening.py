@@ -280,7 +280,8 @@ def test_what_another_program_says_first_is_no_attack(backup, said):
 
 
 @pytest.mark.parametrize(
-    "said", ["the input device is not a TTY\n", "Error response from daemon: No such container: d\n"]
+    "said",
+    ["the input device is not a TTY\n", "Error response from daemon: No such container: x\n"],
 )
 def test_what_docker_says_instead_of_a_backup_is_shown(backup, said):
     with pytest.raises(BadInput, match=f"holds a message instead of a backup, '{said[:-1]}'"):

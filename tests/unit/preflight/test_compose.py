@@ -80,7 +80,7 @@ volumes: {redis-data: , pg_data: }
 CUNNING = """
 x-life: &life
   restart: unless-stopped
-  healthcheck: {test: ["CMD", "true"]}
+  healthcheck: {test: ["CMD", "probe"]}
 x-base: &base
   <<: *life
   networks: [inner]

@@ -79,6 +79,117 @@ def test_a_data_folder_of_the_operators_own_is_not_judged_by_the_images(read, fo
     assert all(f"mount a named volume at {folder}," in one.cure for one in found)
 
 
+@pytest.mark.parametrize(
+    ("mount", "options", "where"),
+    [
+        ("/tmp/pg", "", "in /tmp/pg"),
+        ("/dev/shm/pg", "", "in /dev/shm/pg"),
+        ("pg_data", "{type: tmpfs, device: tmpfs}", "on pg_data, a volume in memory"),
+        ("pg_data", "{type: none, o: bind, device: /run/pg}", "in /run/pg"),
+        ("pg_data", "{type: none, o: bind, device: /srv/pg}", None),
+        ("pg_data", "{type: nfs, o: addr=10.0.0.1, device: ':/tmp/pg'}", None),
+        ("/run/media/disk/pg", "", None),
+    ],
+)
+def test_data_that_a_restart_empties_is_told(linted, mount, options, where):
+    text = changed((DATA, f"      - {mount}:/var/lib/postgresql/data\n"))
+    text = text.replace("\n  pg_data:\n", f"\n  pg_data: {{driver_opts: {options or '{}'}}}\n")
+    said = [one for _, one in about(linted(text), "which a restart of the host may empty")]
+    assert [where in one for one in said] == ([True] if where else [])
+
+
+@pytest.mark.parametrize(
+    ("test", "passes"),
+    [
+        ("[CMD, 'true']", True),
+        ("exit 0", True),
+        ("[CMD-SHELL, 'pg_isready || true']", True),
+        ("[CMD-SHELL, 'pg_isready; exit 0']", True),
+        ("echo ok", True),
+        ("[CMD, curl, -s, 'http://127.0.0.1:8080/api/status']", True),
+        ("curl http://127.0.0.1:8080/api/status || exit 1", True),
+        ("curl -fsS http://127.0.0.1:8080/api/status || exit 1", False),
+        ("curl --silent --fail http://127.0.0.1:8080/api/status", False),
+        ("curl -s http://127.0.0.1:8080/api/status | grep -q Ok", False),
+        ("pg_isready || exit 1; exit 0", False),
+        ("pg_isready && echo ok", False),
+        ("[CMD-SHELL, 'echo SELECT 1 | psql -U infisical']", False),
+    ],
+)
+def test_a_health_check_that_cannot_fail_is_told(linted, test, passes):
+    own = FILE.index("      test: ", FILE.index("\n  db:"))
+    text = FILE[:own] + f"      test: {test}" + FILE[FILE.index("\n", own) :]
+    said = [one for _, one in linted(text)]
+    assert said == (["the health check of db passes whatever db answers"] if passes else [])
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "told"),
+    [
+        ("db", "deploy: {replicas: 2}", True),
+        ("db", "scale: 3", True),
+        ("db", "deploy: {replicas: 1}", False),
+        ("backend", "deploy: {replicas: 3}", False),
+    ],
+)
+def test_two_servers_on_one_volume_are_told(linted, part, key, told):
+    text = changed((f"\n  {part}:\n", f"\n  {part}:\n    {key}\n"))
+    assert len(about(linted(text), "several servers write into the same volume")) == told
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("@db:5432", "@postgres:5432", "DB_CONNECTION_URI names a host that no service has"),
+        ("@db:5432", "@localhost:5432", "DB_CONNECTION_URI names a host that no service has"),
+        ("@db:5432", "@db.example.com:5432", None),
+        ("//redis:6379", "//cache:6379", "REDIS_URL names a host that no service has"),
+        ("//redis:6379", "//tasks.redis:6379", None),
+        ("      - TELEMETRY_ENABLED\n", "      - TELEMETRY_ENABLED=yes\n", "the backend refuses"),
+        ("      - TELEMETRY_ENABLED\n", "      - TELEMETRY_ENABLED=false\n", None),
+        ("PORT=8080", "PORT=http", "PORT has a value that the backend refuses"),
+        ("$POSTGRES_PASSWORD}@", "$PASSWORD}@", "DB_CONNECTION_URI has no password"),
+    ],
+)
+def test_a_value_with_which_the_backend_does_not_start_is_told(linted, old, new, told):
+    found = [said for _, said in linted(changed((old, new)), POSTGRES_PASSWORD="x" * 32)]
+    assert [told in said for said in found] == ([True] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("password", "encoded", "told"),
+    [("pa/ss", "", 1), ("pa#ss", "", 1), ("pa/ss", "pa%2Fss", 0), ("pa+s=s", "", 0)],
+)
+def test_a_password_that_breaks_its_address_is_told(linted, password, encoded, told):
+    found = linted(FILE, POSTGRES_PASSWORD=password, POSTGRES_PASSWORD_ENCODED=encoded)
+    assert len(about(found, "has a password with / # or ?, which breaks it")) == told == len(found)
+
+
+@pytest.mark.parametrize(("method", "told"), [("trust", 1), ("scram-sha-256", 0)])
+def test_a_database_that_asks_for_no_password_is_told(read, tmp_path, method, told):
+    own = "      - POSTGRES_PASSWORD\n"
+    compose = read(changed((own, f"{own}      - POSTGRES_HOST_AUTH_METHOD={method}\n")))
+    given = dotenv.load(env(tmp_path, Settings.generate()))
+    found = key_strength.passwords(key_strength.Deployed(given, compose))
+    assert len([one for one in found if "without a password" in one.sentence]) == told
+
+
+@pytest.mark.parametrize(
+    ("address", "fault"),
+    [
+        ("https://localhost", "is not a public address"),
+        ("https://127.0.0.1:8443", "is not a public address"),
+        ("https://https://secrets.example.com", "is not a public address"),
+        ("https://secrets.example.com/", None),
+        ("https://10.0.0.4", None),
+    ],
+)
+def test_an_address_that_no_one_else_reaches_is_told(read, tmp_path, address, fault):
+    given = dotenv.load(env(tmp_path, Settings.generate().but(SITE_URL=address)))
+    found = key_strength.address(key_strength.Deployed(given, read(FILE)))
+    assert [one.sentence for one in found] == ([f"SITE_URL {fault}"] if fault else [])
+
+
 def test_a_folder_of_the_host_stays_where_it_is(read):
     compose = read(changed((DATA, "      - ./data:/var/lib/postgresql/data\n")))
     (cure,) = [one.cure for one in compose_checks.lint(compose, {}) if "a folder" in one.sentence]
@@ -444,4 +555,16 @@ def test_a_key_that_compose_hands_on_empty_is_told(tmp_path, request, by_docker,
         assert told == ([(6, str(tmp_path / "compose.yml"))] if is_empty else [])
     # The names of other files say nothing.
     (tmp_path / ".env").write_text("\n")
-    assert key_strength.find_empty_keys(key_strength.Deployed(given, compose)) == []
+    assert key_strength.find_emptied(key_strength.Deployed(given, compose)) == []
+
+
+@pytest.mark.parametrize("name", ["SITE_URL", "REDIS_URL"])
+def test_a_variable_that_compose_hands_on_empty_is_no_fault_of_the_keys(read, tmp_path, name):
+    compose = read(
+        service(f"image: infisical/infisical:v0.154.6\nenvironment:\n  {name}: ${{TYPO}}")
+    )
+    values = Settings.generate().but(REDIS_URL="redis://redis:6379")
+    given = key_strength.Deployed(dotenv.load(env(tmp_path, values)), compose)
+    (found,) = key_strength.find_emptied(given)
+    assert found.sentence.startswith(f"{name} reaches other empty")
+    assert str(found) not in map(str, key_strength.keys(given))

@@ -55,6 +55,8 @@ HABITS = f"""services:
   backend:
     image: infisical/infisical:$VERSION
     environment:
+      TELEMETRY_ENABLED: "yes"
+      REDIS_URL: redis://cache:6379
       ENCRYPTION_KEY: {SAMPLE}
       ROOT_ENCRYPTION_KEY: ${{OTHER:-{SAMPLE}}}
   newest:
@@ -63,9 +65,12 @@ HABITS = f"""services:
   db:
     image: postgres:17
     volumes: ["pg:/var/lib/postgresql"]
+    healthcheck: {{test: exit 0}}
+    deploy: {{replicas: 2}}
   redis:
     image: redis:7
     command: redis-server --maxmemory-policy allkeys-lru --save "" --appendonly no
+    volumes: ["/tmp/redis:/data"]
 volumes:
   pg: {{}}
 """
@@ -113,7 +118,9 @@ def of_keys(folder):
 
 def _of_exposed_cache(folder, settings):
     file = folder / "exposed.yml"
-    file.write_text("services: {redis: {image: 'redis:7', ports: ['6379:6379']}}\n")
+    database = "db: {image: 'postgres:17', environment: {POSTGRES_HOST_AUTH_METHOD: trust}}"
+    cache = "redis: {image: 'redis:7', ports: ['6379:6379']}"
+    file.write_text(f"services: {{{cache}, {database}}}\n")
     yield from key_strength.passwords(deployed(folder, settings, file))
 
 
