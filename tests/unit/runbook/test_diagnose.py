@@ -327,6 +327,19 @@ def test_command_names_a_cause_and_cites_the_runbook(tmp_path):
     assert '"Recovery Options If Keys Are Rotated"' in said
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "\x1b[36mbackend-1  | \x1b[0m{}",
+        "2026-11-30T22:00:00.123456789Z stdout F {}",
+        "2026-11-30T22:00:00.123456789+01:00 stderr F {}",
+        "2026-11-30T22:00:00.123456789+01:00 {}",
+    ],
+)
+def test_a_line_is_read_behind_its_colours_and_time(form):
+    assert diagnose([form.format(died(KEY))]).cause.name == "wrong_encryption_key"
+
+
 def test_command_says_unknown_rather_than_guess():
     code, said, _ = run("-", given="\n".join(HEALTHY).encode())
     assert code == 2
