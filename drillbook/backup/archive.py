@@ -55,6 +55,11 @@ _NOT_UNPACKED = {
     b"age-encryption.org/": "age",
     b"-----BEGIN AGE ENCRYPTED FILE": "age",
     b"-----BEGIN PGP MESSAGE": "GnuPG",
+    # A passphrase, RSA of 2048 or 4096 bits, or Curve25519.
+    **dict.fromkeys(
+        (b"\x8c\x0d\x04", b"\x85\x01\x0c\x03", b"\x85\x02\x0c\x03", b"\x84\x5e\x03"), "GnuPG"
+    ),
+    b"Salted__": "OpenSSL",
 }
 
 

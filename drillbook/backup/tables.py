@@ -320,6 +320,8 @@ class _Reading:
         self._encoding = ""
         self._zero = 0
         self._misshapen = ""
+        self._declares_utf8 = False
+        self._not_utf8 = 0
 
     def scan(self) -> None:
         """Read the whole dump."""
@@ -341,8 +343,9 @@ class _Reading:
                     self._parents.add(plain(table[1]))
                 else:
                     self._made[plain(table[1])] = statement.line
-            elif stated := encoding(statement):
-                self._encoding = stated
+            elif statement.text.startswith(b"SET client_encoding = "):
+                self._encoding = encoding(statement)
+                self._declares_utf8 = b"'UTF8'" in statement.text
             elif statement.bare.startswith("ALTER TABLE ") and (
                 other := _REFERRED.match(statement.bare.partition(" REFERENCES ")[2])
             ):
@@ -353,9 +356,12 @@ class _Reading:
         size, line, tabs = 0, self.script.line, 0
         copy = self._spool if bare_name(table) in self._wanted else None
         start = copy.tell() if copy else self.script.offset
+        unfinished = b""
         for piece in self.script.rows():
             size += len(piece)
             tabs += piece.count(b"\t")
+            if self._declares_utf8 and not (piece.isascii() and not unfinished):
+                unfinished = self._check_utf8(unfinished + piece)
             if b"\0" in piece:
                 self._zero = self._zero or self.script.line
             if copy:
@@ -370,6 +376,16 @@ class _Reading:
             self._misshapen = self._misshapen or bare_name(table)
         if copy and not self.script.open:
             copy.write(b"\\.\n")
+
+    def _check_utf8(self, text: bytes) -> bytes:
+        """Note a byte that is no UTF-8; the beginning of a character that the text ends with."""
+        try:
+            text.decode()
+        except UnicodeDecodeError as trouble:
+            if trouble.end == len(text) and "unexpected end" in trouble.reason:
+                return text[trouble.start :]
+            self._not_utf8 = self._not_utf8 or self.script.line
+        return b""
 
     def _own_name(self) -> Callable[[str], str]:
         """How a table is called: without its schema, if the product has all its tables in one."""
@@ -456,6 +472,8 @@ class _Reading:
             return "lacks the end of a table's rows"
         if self._zero:
             return f"holds a zero byte near line {self._zero}, as no dump does: it was damaged"
+        if self._not_utf8:
+            return f"holds text that is not UTF-8 near line {self._not_utf8}, at which psql stops"
         if self._misshapen:
             return f"has a row of {self._misshapen} that does not fit its heading"
         return sql.cut

@@ -357,6 +357,22 @@ def test_names_are_read_in_the_encoding_that_the_dump_declares(backup, declared,
     assert "not text" not in str(integrity.examine(path))
 
 
+@pytest.mark.parametrize(
+    ("declared", "written", "is_damage"),
+    [
+        ("UTF8", b"M\xfcnchen", True),
+        ("UTF8", "München".encode(), False),
+        ("UTF8", b"x" * ((1 << 18) - 400) + "ü€".encode() * 400, False),
+        ("LATIN1", b"M\xfcnchen", False),
+        ("SQL_ASCII", b"M\xfcnchen", False),
+    ],
+)
+def test_text_that_is_not_what_the_dump_declares_is_damage(backup, declared, written, is_damage):
+    sql = f"{HEAD}SET client_encoding = '{declared}';\n\n{MADE}{block('t', {'id': 'NAME'})}{TAIL}"
+    dump = about(backup(sql.encode().replace(b"NAME", written)))
+    assert ("holds text that is not UTF-8 near line " in dump.damage) == is_damage
+
+
 @pytest.mark.parametrize("at", ["CREATE", "row"])
 def test_a_block_of_zero_bytes_is_damage(backup, at):
     # Further on than the beginning, which tells what a file is.
