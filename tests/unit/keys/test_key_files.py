@@ -152,6 +152,14 @@ def test_second_key_of_a_file_is_for_the_first_generation_alone(file):
     assert untried.startswith(f"{both}: ROOT_ENCRYPTION_KEY for the root key, which the product")
 
 
+def test_a_key_that_a_later_line_replaces_is_named(file):
+    other = KEY[::-1]
+    keys, untried = load_all([str(file(f"ENCRYPTION_KEY={KEY}\nA=b\nENCRYPTION_KEY={other}\n"))])
+    assert [one.key for one in keys] == [other]
+    assert "ENCRYPTION_KEY of line 1, since another value in line 3 replaces it" in untried[0]
+    assert load_all([str(file(f"ENCRYPTION_KEY={KEY}\nENCRYPTION_KEY={KEY}\n"))])[1] == []
+
+
 def test_an_assignment_as_long_as_a_key_is_no_bare_key(file):
     assert load(file("ENCRYPTION_KEY=abcdefghijklmnopq\n")).key == "abcdefghijklmnopq"
 
