@@ -148,11 +148,10 @@ def test_two_servers_on_one_volume_are_told(linted, part, key, told):
         ("      - TELEMETRY_ENABLED\n", "      - TELEMETRY_ENABLED=yes\n", "the backend refuses"),
         ("      - TELEMETRY_ENABLED\n", "      - TELEMETRY_ENABLED=false\n", None),
         ("PORT=8080", "PORT=http", "PORT has a value that the backend refuses"),
-        ("$POSTGRES_PASSWORD}@", "$PASSWORD}@", "DB_CONNECTION_URI has no password"),
     ],
 )
 def test_a_value_with_which_the_backend_does_not_start_is_told(linted, old, new, told):
-    found = [said for _, said in linted(changed((old, new)), POSTGRES_PASSWORD="x" * 32)]
+    found = [said for _, said in linted(changed((old, new)))]
     assert [told in said for said in found] == ([True] if told else [])
 
 

@@ -57,6 +57,7 @@ HABITS = f"""services:
     environment:
       TELEMETRY_ENABLED: "yes"
       REDIS_URL: redis://cache:6379
+      DB_CONNECTION_URI: postgres://infisical:a/b@db:5432/infisical
       ENCRYPTION_KEY: {SAMPLE}
       ROOT_ENCRYPTION_KEY: ${{OTHER:-{SAMPLE}}}
   newest:
