@@ -378,7 +378,7 @@ class _Reading:
             copy.write(b"\\.\n")
 
     def _check_utf8(self, text: bytes) -> bytes:
-        """Note a byte that is no UTF-8; the beginning of a character that the text ends with."""
+        """Note a byte that is not UTF-8; the beginning of a character that the text ends with."""
         try:
             text.decode()
         except UnicodeDecodeError as trouble:
