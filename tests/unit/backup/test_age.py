@@ -91,7 +91,7 @@ def test_preflight_holds_a_copied_backup_to_its_rows(tmp_path):
     copied = backupfile.load(file, now=NOW.timestamp())
     with pytest.raises(StackTrouble, match="newest row is from 44 h ago"):
         backupfile.prove_fresh(copied)
-    assert not [one for one in backupfile.find_damage(copied) if "old" in str(one)]
+    assert not [one for one in backupfile.find_damage(copied) if "hours old" in str(one)]
     os.utime(file, (UNDATED, UNDATED))
     with pytest.raises(StackTrouble):
         backupfile.prove_fresh(backupfile.load(file, now=NOW.timestamp()))
