@@ -189,8 +189,8 @@ def test_an_address_that_no_one_else_reaches_is_told(read, tmp_path, address, fa
     assert [one.sentence for one in found] == ([f"SITE_URL {fault}"] if fault else [])
 
 
-def test_a_folder_of_the_host_stays_where_it_is(read):
-    compose = read(changed((DATA, "      - ./data:/var/lib/postgresql/data\n")))
+def test_a_folder_of_the_host_stays_where_it_is(read, tmp_path):
+    compose = read(changed((DATA, f"      - {tmp_path}/data:/var/lib/postgresql/data\n")))
     (cure,) = [one.cure for one in compose_checks.lint(compose, {}) if "a folder" in one.sentence]
     assert cure.startswith("leave it there")
 
