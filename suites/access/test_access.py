@@ -283,19 +283,28 @@ def test_lost_rights_end(deployment, stranger, record, observe, step):
 
 def test_guessing_leads_to_the_promised_lockout(deployment, stranger, record, observe, step):
     with step("create a machine, and ask after how many wrong secrets it is locked out"):
-        machine = stranger("guessed")
+        machine = stranger("guessed", deployment.golden.project, "viewer")
         lockout = credentials.promised_lockout(deployment.owner, machine)
         record.note(f"{lockout.guesses if lockout else 'none'}, says the instance")
 
     if lockout:
         with step("send one wrong secret fewer than that; the right one is accepted"):
+            token = deployment.public.login(machine)
             fewer = replace(lockout, guesses=lockout.guesses - 1)
             assert not credentials.locks_out(deployment.public, machine, fewer)
 
         with step("send that many wrong secrets; then the right one is refused as well"):
-            assert credentials.locks_out(deployment.public, machine, lockout)
+            # Another one that logs in between two guesses does not forgive the first.
+            other = deployment.golden.machine
+            assert credentials.locks_out(deployment.public, machine, lockout, other)
+
+        with step("a token that it got before is still accepted"):
+            assert deployment.accepts(token)
 
         with step("what the cache holds of it expires by itself"):
+            # Noted only: a release may keep a lock elsewhere as well.
+            if credentials.ends_early(deployment.stack, machine, lockout):
+                observe("lockout_shorter_than_promised")
             assert credentials.find_endless_keys(deployment.stack, machine) == []
 
         with step("another machine is not locked out"):
