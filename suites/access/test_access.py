@@ -163,8 +163,9 @@ def test_no_route_serves_a_project_to_outsiders(deployment, stranger, asked, rec
 def test_no_answer_is_anothers(deployment, stranger, asked, observe, step):
     golden, owner = deployment.golden, deployment.owner
     with step("create a machine of another project; no route about that shows the golden one"):
-        own = owner.create_project("Project of one alone")
-        machine = stranger("alone", own)
+        # Names like those of the golden ones, which need not be unique.
+        own = owner.create_project("Ledger")
+        machine = stranger("ledger-service", own)
         outsider = Caller("a machine of another project", owner.login(machine))
         found = asked.find_foreign_data(outsider, own, [*NAMES, "payroll", TAG, golden.project])
         assert [str(one) for one in found] == []
