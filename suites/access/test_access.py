@@ -446,6 +446,10 @@ def test_restart_keeps_locks_and_credentials(deployment, stranger, step):
         assert deployment.restart().serves
         assert credentials.can_log_in(deployment.public, unused)
 
+    with step("make another client secret; it is none that was made before"):
+        again, _ = deployment.owner.create_client_secret(deployment.golden.machine)
+        assert again not in (unused, deployment.golden.machine)
+
     if locked_until is not None:
         with step("the machine that was locked out still is"):
             let_in = credentials.is_let_in_before(deployment.public, guessed, locked_until)
