@@ -23,7 +23,7 @@ from tests.support import aftermath, disturbances, run_places
 from tests.support.chaos_place import chaos_place
 from tests.support.disturbances import Moment
 
-_DISK_MIB, _MEMORY = 400, Path("/dev/shm")
+_DISK_MIB = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +135,10 @@ class Chaos:
 
     def _judged(self, moment, struck, code, ids, runs, environment):
         wrong = [] if code is not None else [f"it hung for {self.ground.patience_s} s"]
-        folders, ids = (Path(environment["TMPDIR"]), _MEMORY), ids - self.strangers
+        ids = ids - self.strangers
         self.ground.mend()
         aftermath.swept(self.ground.sweeping, environment)
-        found = [*aftermath.left(ids, *folders), *self.ground.left(ids)]
+        found = [*aftermath.left(ids, Path(environment["TMPDIR"])), *self.ground.left(ids)]
         wrong += [f"left: {one}" for one in found]
         run = None
         try:

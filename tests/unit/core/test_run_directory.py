@@ -30,7 +30,7 @@ from drillbook.infisical.settings import Settings
 from drillbook.stack.embedded.embedded_driver import Embedded
 from drillbook.core.run_directory import Home, new_run_id
 place = Home(new_run_id())
-stack = Embedded(place.run_id, SecretRecorder(), place.path, place.quick())
+stack = Embedded(place.run_id, SecretRecorder(), place.path)
 stack.up(Settings.generate())
 print(place.run_id, flush=True)
 time.sleep(120)
@@ -71,20 +71,7 @@ def test_a_killed_run_leaves_nothing_after_the_sweep(killed_run, living):
         time.sleep(0.05)
     assert living_processes(killed_run) == []
     assert any(killed_run in name for name in swept)
-    assert [one for one in run_directory._MEMORY.glob("*") if killed_run in one.name] == []
     assert living.path.exists(), "a living run is not touched"
-
-
-def test_memory_is_used_where_there_is_room_and_left_clean(monkeypatch, tmp_path):
-    monkeypatch.setattr(run_directory, "_MEMORY", tmp_path)
-    place = run_directory.Home(run_directory.new_run_id())
-    monkeypatch.setattr(run_directory, "_has_room", lambda _: False)
-    assert place.quick() == place.path
-    monkeypatch.setattr(run_directory, "_has_room", lambda _: True)
-    assert place.quick() == place.quick() == tmp_path / place.path.name
-    assert [one for one in run_directory.sweep() if str(tmp_path) in one] == []
-    place.close()
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_closed_home_is_gone():
