@@ -145,7 +145,11 @@ def test_two_servers_on_one_volume_are_told(linted, part, key, told):
         ("@db:5432", "@db.example.com:5432", None),
         ("//redis:6379", "//cache:6379", "REDIS_URL names a host that no service has"),
         ("//redis:6379", "//tasks.redis:6379", None),
-        ("      - TELEMETRY_ENABLED\n", "      - TELEMETRY_ENABLED=yes\n", "the backend may refuse"),
+        (
+            "      - TELEMETRY_ENABLED\n",
+            "      - TELEMETRY_ENABLED=yes\n",
+            "the backend may refuse",
+        ),
         ("      - TELEMETRY_ENABLED\n", "      - TELEMETRY_ENABLED=false\n", None),
         ("PORT=8080", "PORT=http", "PORT has a value that the backend may refuse"),
     ],
