@@ -21,7 +21,7 @@ def test_compose_file_is_sound(composition, findings, step):
     with step("check whether a key or password in it, defaults included, is a published one"):
         # Reported together, because a value written into the file is often a published one.
         found += key_strength.find_written_samples(composition.compose)
-        assert findings([*found, *key_strength.find_emptied(composition)]) == []
+        assert findings([*found, *key_strength.find_empty_variables(composition)]) == []
 
 
 @pytest.mark.control("DEP-5")

@@ -154,7 +154,7 @@ def test_two_servers_on_one_volume_are_told(linted, part, key, told):
         ("PORT=8080", "PORT=http", "PORT has a value that the backend may refuse"),
     ],
 )
-def test_a_value_with_which_the_backend_does_not_start_is_told(linted, old, new, told):
+def test_a_value_that_the_backend_may_refuse_is_found(linted, old, new, told):
     found = [said for _, said in linted(changed((old, new)))]
     assert [told in said for said in found] == ([True] if told else [])
 
@@ -558,7 +558,7 @@ def test_a_key_that_compose_hands_on_empty_is_told(tmp_path, request, by_docker,
         assert told == ([(6, str(tmp_path / "compose.yml"))] if is_empty else [])
     # The names of other files say nothing.
     (tmp_path / ".env").write_text("\n")
-    assert key_strength.find_emptied(key_strength.Deployed(given, compose)) == []
+    assert key_strength.find_empty_variables(key_strength.Deployed(given, compose)) == []
 
 
 @pytest.mark.parametrize("name", ["SITE_URL", "REDIS_URL"])
@@ -568,6 +568,6 @@ def test_a_variable_that_compose_hands_on_empty_is_no_fault_of_the_keys(read, tm
     )
     values = Settings.generate().but(REDIS_URL="redis://redis:6379")
     given = key_strength.Deployed(dotenv.load(env(tmp_path, values)), compose)
-    (found,) = key_strength.find_emptied(given)
+    (found,) = key_strength.find_empty_variables(given)
     assert found.sentence.startswith(f"{name} reaches other empty")
     assert str(found) not in map(str, key_strength.keys(given))
