@@ -16,7 +16,7 @@ from collections.abc import Container, Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from math import isfinite, log
+from math import inf, isfinite, log
 from pathlib import Path
 from typing import Any
 
@@ -193,15 +193,19 @@ def durations(runs: Path) -> dict[str, float]:
 def units(items: Iterable[pytest.Item], seconds: Mapping[str, float]) -> list[list[str]]:
     """Groups of specs (by the mark xdist_group, or reading), the longest first.
 
-    A spec without an earlier run counts as the longest. Groups of about the same length keep their
-    order.
+    A spec without an earlier run counts as the longest; of these, those with the mark slow come
+    first. Groups of about the same length keep their order.
     """
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[pytest.Item]] = {}
     for item in items:
-        groups.setdefault(_belongs_to(item), []).append(item.nodeid)
-    unseen = float("inf")
-    taken = ((sum(seconds.get(one, unseen) for one in unit), unit) for unit in groups.values())
-    return [unit for _, unit in sorted(taken, key=lambda one: _grade(one[0]), reverse=True)]
+        groups.setdefault(_belongs_to(item), []).append(item)
+
+    def length(unit: list[pytest.Item]) -> tuple[float, bool]:
+        taken = sum(seconds.get(one.nodeid, inf) for one in unit)
+        return _grade(taken), any(one.get_closest_marker("slow") for one in unit)
+
+    ordered = sorted(groups.values(), key=length, reverse=True)
+    return [[one.nodeid for one in unit] for unit in ordered]
 
 
 def _belongs_to(item: pytest.Item) -> str:

@@ -17,6 +17,7 @@ WORDS = {
 
 
 @pytest.mark.control("HLT-3")
+@pytest.mark.slow
 def test_health_follows_cache_and_database(deployment, observe, step):
     with step("stop the cache and poll the health check"), outage(deployment.stack, "redis"):
         without_cache = observations.health_turns_bad(deployment)

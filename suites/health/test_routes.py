@@ -10,6 +10,7 @@ from fixtures.probes import malformed_requests, observations, process_use
 pytestmark = pytest.mark.control("HLT-4")
 
 
+@pytest.mark.slow
 def test_each_generation_of_routes_works(deployment, record, observe, step):
     organization = deployment.golden.admin.organization
     http = deployment.owner.http.as_many_clients()

@@ -27,6 +27,7 @@ def test_tokens_of_machines_live_for_hours(deployment, record, observe, step):
 
 
 @pytest.mark.control("SEC-8")
+@pytest.mark.slow
 def test_renewals_end_with_the_maximum_lifetime(deployment, observe, step):
     with step("renew a token again and again; it ends no later than all renewals together may"):
         organization = deployment.golden.admin.organization

@@ -76,6 +76,7 @@ def test_failover_of_the_cache_costs_no_secret(deployment, record, observe, step
         assert deployment.reads_as(before)
 
 
+@pytest.mark.slow
 def test_outage_of_the_cache_costs_no_secret(deployment, record, observe, step):
     with step("read everything"):
         before = deployment.inventory()

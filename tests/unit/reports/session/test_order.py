@@ -79,6 +79,12 @@ def test_side_by_side_specs_that_only_read_are_one_unit_as_long_as_all_of_them()
     assert units(items, {"a": 0.1, "b": 20.0, "c": 0.2}) == [["b"], ["a", "c"]]
 
 
+def test_side_by_side_specs_without_an_earlier_run_start_with_the_slow_ones():
+    items = [item("a"), item("b", "slow"), item("c")]
+    assert units(items, {}) == [["b"], ["a"], ["c"]]
+    assert units(items, {"b": 20.0, "c": 30.0}) == [["a"], ["b"], ["c"]]
+
+
 @pytest.mark.parametrize(
     ("state", "asked", "reads"),
     [
