@@ -8,20 +8,20 @@ from drillbook.preflight import compose_checks, key_strength
 
 
 @pytest.mark.control("DEP-3")
-def test_database_and_cache_are_published_nowhere(composition, findings, step):
+def test_database_and_cache_are_published_nowhere(own_composition, findings, step):
     with step("check every published port, and the networks of each service"):
-        assert findings(compose_checks.find_exposure(composition.compose)) == []
+        assert findings(compose_checks.find_exposure(own_composition.compose)) == []
 
 
 @pytest.mark.control("DEP-4")
-def test_compose_file_is_sound(composition, findings, step):
+def test_compose_file_is_sound(own_composition, findings, step):
     with step("check variables, volumes, restarts, health, images, literals and order"):
-        found = compose_checks.lint(composition.compose, composition.env)
+        found = compose_checks.lint(own_composition.compose, own_composition.env)
 
     with step("check whether a key or password in it, defaults included, is a published one"):
         # Reported together, because a value written into the file is often a published one.
-        found += key_strength.find_written_samples(composition.compose)
-        assert findings([*found, *key_strength.find_empty_variables(composition)]) == []
+        found += key_strength.find_written_samples(own_composition.compose)
+        assert findings([*found, *key_strength.find_empty_variables(own_composition)]) == []
 
 
 @pytest.mark.control("DEP-5")
