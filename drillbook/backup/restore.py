@@ -39,6 +39,11 @@ _LONGEST_NAME = 63
 _QUOTING = re.compile(
     r"\b(ERROR|WARNING|NOTICE|INFO|DEBUG\d?|DETAIL|HINT|CONTEXT|QUERY|STATEMENT|LOCATION): "
 )
+# In the backend's log: words of PostgreSQL's messages, and fields of its errors, next to a value.
+_VALUE = re.compile(
+    r"invalid input (?:syntax|value) for|malformed [a-z ]+ literal|value \\?\"|out of range: "
+    r"|Key \(|Failing row contains|\bdetail\b|\bbindings\b"
+)
 LEFT_OUT = "(left out: it may quote a row)"
 
 
@@ -80,6 +85,14 @@ def clean_log(text: str) -> str:
         quoting = bool(match)
         kept.append(f"{line[: match.end()]} {LEFT_OUT}\n" if match else line)
     return "".join(kept)
+
+
+def clean_backend_log(text: str) -> str:
+    """A backend's log whose lines end where PostgreSQL's words in it may quote a row."""
+    return "".join(
+        f"{line[: match.end()]} {LEFT_OUT}\n" if (match := _VALUE.search(line)) else line
+        for line in text.splitlines(keepends=True)
+    )
 
 
 # A statement without progress is ended after this time, plus a second for each MiB of backup.

@@ -1,12 +1,16 @@
 """Messages of PostgreSQL about a user's backup hold its code, and nothing of a row."""
 
 import io
+import json
+from types import SimpleNamespace
 
 import pytest
 
 from drillbook.backup.plain_dump import Hostile, Script, Statement, judge, part_for_others
 from drillbook.backup.restore import LEFT_OUT, Refused, clean_log, inquiry, restore
 from drillbook.core.errors import StackTrouble
+from drillbook.drill import release_snapshot
+from fixtures.session import drill_fixtures
 from tests.support.attacks import HEAD, OTHERS
 
 CELL = "a-cell-of-the-users-backup"
@@ -109,3 +113,32 @@ def test_log_keeps_what_the_server_says_of_itself():
         f"12:01 [2] ERROR:  {LEFT_OUT}\n12:01 [2] CONTEXT:  {LEFT_OUT}\n"
         "12:02 [1] FATAL:  shut down\n"
     )
+
+
+# Messages of PostgreSQL, as node-postgres gives them to the backend.
+QUOTING = [
+    f'invalid input syntax for type uuid: "{CELL}"',
+    f'invalid input value for enum role: "{CELL}"',
+    f'malformed array literal: "{CELL}"',
+    f'value "{CELL}" is out of range for type integer',
+    f'date/time field value out of range: "{CELL}"',
+    f"Key (email)=({CELL}) already exists.",
+    f"Failing row contains (1, {CELL}).",
+]
+
+
+@pytest.mark.parametrize("message", QUOTING)
+def test_logs_of_a_drill_keep_no_cell_of_the_backup(message):
+    error = {"level": 50, "msg": f"DatabaseError: select 1 - {message}", "detail": CELL}
+    printed = {
+        "db": f"12:01 [2] ERROR:  {message}\n\t{CELL}\n12:02 [1] LOG:  ready\n",
+        "backend": f'{json.dumps(error)}\nError: {message}\n{{"level":30,"msg":"ready"}}\n',
+    }
+    drill = SimpleNamespace(made=SimpleNamespace(logs=printed.get))
+    for service in ("db", "backend"):
+        kept = drill_fixtures._new_log(drill, service, 0)
+        assert CELL not in kept
+        assert "ready" in kept
+    [warning] = release_snapshot.warnings(json.dumps(error))
+    assert CELL not in warning
+    assert warning.startswith("DatabaseError: select #")
