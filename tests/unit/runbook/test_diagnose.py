@@ -243,6 +243,17 @@ def test_database_that_does_not_stay_up_keeps_its_volume(refused):
     assert cure.index("docker logs <db-container>") < cure.index("remove no volume")
 
 
+def test_tls_wants_a_certificate_that_the_backend_trusts():
+    # By the source of node-postgres, sslmode=require checks the certificate; and by the backend's,
+    # without sslmode, DB_ROOT_CERT alone asks for TLS and is what the certificate is checked with.
+    refused = 'no pg_hba.conf entry for host "10.0.1.5", user "infisical", no encryption'
+    cure = diagnose([died(refused, MIGRATION)]).cause.cure
+    assert cure.index("must trust its certificate") < cure.index("sslmode=require")
+    assert cure.index("set DB_ROOT_CERT") < cure.index("redeploy")
+    untaken = diagnose([died("The server does not support SSL connections", MIGRATION)]).cause.cure
+    assert "DB_ROOT_CERT out of the environment" in untaken
+
+
 def test_unknown_host_of_the_cache_leads_to_its_variable():
     found = diagnose([LOST] * 3)
     assert found.cause.cure.index("REDIS_URL") < found.cause.cure.index("start the Redis container")
