@@ -310,11 +310,11 @@ COMMANDS: Sequence[Command] = (
         _runs("suites/drill", "--drill"),
         arguments=(o.BACKUP,),
         options=(
-            *(o.ENV_FILE, o.CREDENTIAL, o.BACKUP_OPTIONS, o.SELECT, o.RTO, o.RPO, o.DROP),
+            *(o.KEY_FILE, o.CREDENTIAL, o.BACKUP_OPTIONS, o.SELECT, o.RTO, o.RPO, o.DROP),
             *(o.STATEMENT_LIMIT, o.STACK, o.IMAGE, o.COMPOSE, o.TO_DATABASE, o.CONTROLS),
             *(o.INSTANCE, *_RUN),
         ),
-        needs=(o.ENV_FILE,),
+        needs=(o.KEY_FILE,),
     ),
     Command(
         "rehearse",
@@ -323,11 +323,11 @@ COMMANDS: Sequence[Command] = (
         _rehearse,
         arguments=(o.BACKUP,),
         options=(
-            *(o.ENV_FILE, o.OLDER, o.NEWER, o.OUTAGE, o.STATEMENT_LIMIT, o.VERIFY_FROM),
+            *(o.KEY_FILE, o.OLDER, o.NEWER, o.OUTAGE, o.STATEMENT_LIMIT, o.VERIFY_FROM),
             *(o.VERIFY_TO, o.FROM_DATABASE, o.TO_DATABASE, o.CREDENTIAL, o.BACKUP_OPTIONS),
             *(o.STACK, o.COMPOSE, o.CONTROLS, *_RUN),
         ),
-        needs=(o.ENV_FILE, o.OLDER, o.NEWER),
+        needs=(o.KEY_FILE, o.OLDER, o.NEWER),
         spared={o.OLDER: o.TO_DATABASE, o.NEWER: o.TO_DATABASE},
     ),
     Command(
@@ -399,10 +399,10 @@ COMMANDS: Sequence[Command] = (
         _rekey,
         arguments=(o.BACKUP,),
         options=(
-            *(o.ENV_FILE, o.NEW_ENV_FILE, o.NEW_BACKUP, o.NO_REHEARSAL, o.BACKUP_OPTIONS),
+            *(o.KEY_FILE, o.NEW_ENV_FILE, o.NEW_BACKUP, o.NO_REHEARSAL, o.BACKUP_OPTIONS),
             *(o.STACK, o.IMAGE, o.COMPOSE, *_RECORD, *_SPOKEN),
         ),
-        needs=(o.ENV_FILE, o.NEW_ENV_FILE, o.NEW_BACKUP),
+        needs=(o.KEY_FILE, o.NEW_ENV_FILE, o.NEW_BACKUP),
     ),
     Command(
         "key prove",

@@ -380,6 +380,7 @@ CERTIFIED = Option("certified", SWITCH, "refuse waivers, filters, planted bugs a
 
 # The user's own files.
 ENV_FILE = Option("env-file", FILE, "environment file of the deployment")
+KEY_FILE = replace(ENV_FILE, help="file with the ENCRYPTION_KEY of the backup")
 KEY_FILES = Option(
     "env-file",
     Kind("FILE", _home),

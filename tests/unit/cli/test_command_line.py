@@ -363,6 +363,14 @@ def test_help_has_a_sentence_an_example_and_every_option(command, capsys):
         assert one.name.upper() in words
 
 
+@pytest.mark.parametrize("command", ["drill", "rehearse", "key rekey"])
+def test_the_keys_of_a_command_on_a_backup_are_those_of_the_backup(command, capsys):
+    assert run(COMMANDS, [*command.split(), "--help"]) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert "file with the ENCRYPTION_KEY of the backup" in words
+    assert "environment file of the deployment" not in words
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=[one.name for one in COMMANDS])
 @pytest.mark.usefixtures("folder")
 def test_the_example_of_a_command_is_a_line_it_takes(command):
