@@ -518,7 +518,13 @@ KEEP_WITHIN = Option(
     "keep runs of the last days, such as 400d",
 )
 DRY_RUN = Option("dry-run", SWITCH, "only list what would be removed")
-SHELL = Option("shell", choice("bash", "zsh", "fish"), "your shell")
+SHELL = Option(
+    "shell",
+    choice("bash", "zsh", "fish"),
+    'your shell. bash: add `eval "$(drillbook completion bash)"` to ~/.bashrc; zsh: add '
+    '`eval "$(drillbook completion zsh)"` to ~/.zshrc, below compinit; fish: run '
+    "`drillbook completion fish > ~/.config/fish/completions/drillbook.fish`",
+)
 SCHEDULER = Option(
     "scheduler", choice("systemd", "cron", "kubernetes", "coolify"), "what runs the command"
 )

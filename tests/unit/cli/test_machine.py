@@ -341,3 +341,6 @@ def test_each_shell_gets_a_script_of_its_own(shell, capsys):
     told = capsys.readouterr().out
     assert f"_DRILLBOOK_COMPLETE={shell}_complete" in told
     assert os.environ.get("_DRILLBOOK_COMPLETE") is None
+    # Its help says where that script goes.
+    assert call("completion", "--help") == 0
+    assert f"drillbook completion {shell}" in " ".join(capsys.readouterr().out.split())
