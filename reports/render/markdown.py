@@ -116,7 +116,9 @@ def _differs(run: Run) -> Iterator[str]:
 _CHECK = """\
 ## Is this bundle what was sealed?
 
-With Drillbook, without a stack: `drillbook evidence verify bundle.zip --pubkey KEY.pub`
+With Drillbook, without a stack: `drillbook evidence verify bundle.zip --pubkey KEY.pub` if it is
+signed (it then holds `attestation.intoto.jsonl`), else
+`drillbook evidence verify bundle.zip --unsigned`
 
 Without Drillbook, in an empty folder (needs unzip, jq, openssl):
 

@@ -82,6 +82,12 @@ def test_a_command_is_repeated_with_its_seed_by_the_program_that_ran_it(facts, l
     assert "make .venv/ready" not in "".join(pages[1]), "an installed Drillbook has no Makefile"
 
 
+def test_an_unsigned_bundle_is_checked_without_a_key():
+    page = markdown.reproduce(RUN)
+    assert "`drillbook evidence verify bundle.zip --pubkey KEY.pub` if it is\nsigned" in page
+    assert "else\n`drillbook evidence verify bundle.zip --unsigned`" in page
+
+
 @pytest.mark.skipif(not all(map(which, ("unzip", "jq", "openssl"))), reason="needs these three")
 def test_the_check_without_drillbook_accepts_what_was_sealed(tmp_path):
     signer, public = key(tmp_path)
