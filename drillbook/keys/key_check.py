@@ -229,7 +229,7 @@ _ELSEWHERE = (
     "no key file can prove this part, of this backup or of another one: restore it where that HSM "
     "or KMS can be reached, and read its secrets there"
 )
-# The secrets are sealed under keys of the projects, and this key has opened all of those.
+# No other key opens what stays shut.
 _DAMAGED = (
     "keep this key, since no other opens more; take an earlier backup for what stays shut, and "
     "save what opens by `drillbook key recover`"
@@ -279,7 +279,11 @@ def _lines(
         )
     if file.accepted_as == _SECOND and decisive.word == "OPENS" and facts.schema:
         yield from [_UNREAD] if facts.schema < _READS_SECOND else []
-    right = proof.roots_opened and proof.projects_opened == proof.projects
+    # A project's key of generation 3 lies under the root key alone, which this key has opened.
+    under_another = any(
+        one.generation == 2 and not (one.key_opened or one.reason) for one in proof.by_project
+    )
+    right = proof.roots_opened and not under_another
     todo, command = _NEXT[decisive.word], _COMMANDS.get(decisive.word)
     if decisive.word == "DOES NOT OPEN" and right:
         todo, command = _DAMAGED, None

@@ -34,7 +34,8 @@ LEDGER = Project("p1", "Ledger", 3, key_opened=True, secrets=5, secrets_opened=5
 SHOP = Project("p2", "Shop", 2, key_opened=True, secrets=3, secrets_opened=3)
 ALL = {"root_keys": 1, "roots_opened": 1, "projects": 2, "projects_opened": 2}
 ALL |= {"secrets": 8, "secrets_opened": 8, "by_project": [SHOP, LEDGER]}
-PART = ALL | {"projects_opened": 1, "secrets_opened": 5, "by_project": []}
+PART = ALL | {"projects_opened": 1, "secrets_opened": 5}
+PART |= {"by_project": [replace(SHOP, key_opened=False, secrets_opened=0), LEDGER]}
 
 
 def one(word="OPENS", proof=None, name="one", reasons=()):
@@ -122,6 +123,13 @@ def test_command_that_is_next_reaches_the_same_backup():
     assert "  drillbook drill sftp://host/last.dump --backup-options 'my options.env' --env" in said
     # Of an address with a query only a part is shown.
     assert "  drillbook drill BACKUP --env-file" in as_text(FACTS, "https://host/d?…", [one()])
+
+
+def test_of_a_backup_that_lost_the_keys_of_its_kms_no_other_key_is_looked_for():
+    shut = replace(LEDGER, key_opened=False, secrets_opened=0)
+    right = Proof(root_keys=1, roots_opened=1, projects=1, secrets=5, by_project=[shut])
+    *_, last, _ = lines(one("DOES NOT OPEN", right))
+    assert "no other opens more; take an earlier backup" in last
 
 
 def test_of_a_damaged_backup_no_other_key_is_looked_for():
