@@ -323,6 +323,11 @@ WHOLE = whole("2024-10")
         (emptied(WHOLE, "internal_kms"), "it holds no row of internal_kms: an instance restored"),
         (with_rows(WHOLE, "kms_keys", "id"), "it holds no row of kms_keys: an instance restored"),
         (with_rows(WHOLE, "users", "id"), "it holds no row of users: an instance restored"),
+        (with_rows(WHOLE, "memberships", "id"), "it holds no row of memberships: an instance"),
+        (
+            with_rows(WHOLE, "infisical_migrations", "name"),
+            "it holds no row of infisical_migrations: an instance restored from it migrates from",
+        ),
         (
             without(WHOLE, "organizations").replace(TAIL, REFERS + TAIL),
             "it lacks the table organizations, to which line ",
@@ -343,6 +348,8 @@ def test_a_whole_one_with_all_that_is_referred_to_is_good(folder, capsys):
     for table, columns, row in (
         ("kms_keys", "id", "0c75ef54-aab6-421e-a603-64f5d9e0cabe"),
         ("users", "id", "1"),
+        ("memberships", "id", "1"),
+        ("infisical_migrations", "name", "20241014084900_identity-multiple-auth.mjs"),
         ("infisical_migrations_lock", "index, is_locked", "1\t0"),
     ):
         sql = with_rows(WHOLE, table, columns, row)
