@@ -8,11 +8,19 @@ from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.settings import Settings
 from drillbook.stack.embedded.embedded_driver import Embedded
 from drillbook.stack.isolated import IsolatedEmbedded
+from reports.session.spec_selection import shares_fixture
 from tests.support.recorder import SecretRecorder
 
 # No deadlines, as the machine may be busy; each run tries the same examples.
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("tests")
+
+
+def pytest_collection_modifyitems(items):
+    """Give tests that share a fixture of their file to one worker, which makes it once."""
+    for item in items:
+        if shares_fixture(item) and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def shuffle(items: Iterable[pytest.Item], seed: int) -> list[pytest.Item]:
     with the mark `reading` stay together like one folder.
     """
     found = list(items)
-    sharing = {_file(item) for item in found if _shares(item)}
+    sharing = {_file(item) for item in found if shares_fixture(item)}
     return sorted(found, key=lambda item: _places(item, seed, sharing))
 
 
@@ -92,7 +92,8 @@ def _file(item: pytest.Item) -> str:
     return item.nodeid.partition("::")[0]
 
 
-def _shares(item: pytest.Item) -> bool:
+def shares_fixture(item: pytest.Item) -> bool:
+    """Whether a test uses a fixture that is made once for its file."""
     fixtures = getattr(item, "_fixtureinfo", None)
     known = fixtures.name2fixturedefs.values() if fixtures else ()
     return any(one.scope == "module" for defined in known for one in defined)
