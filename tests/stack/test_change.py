@@ -16,11 +16,11 @@ from drillbook.drill.outage_probe import Outage, Probe
 from drillbook.drill.release_snapshot import Look
 from drillbook.drill.upgrade import Passage
 from drillbook.infisical import image_tags
-from drillbook.infisical.settings import Settings
 from drillbook.preflight import compose_checks
 from drillbook.preflight.compose_file import load
 from drillbook.runbook import procedures
 from drillbook.stack import releases
+from drillbook.stack.embedded.embedded_driver import Embedded
 from drillbook.stack.waiting import Start
 from fixtures.session.drill_fixtures import requested_change
 from fixtures.session.golden_session import Installation
@@ -237,11 +237,23 @@ def test_a_record_that_cannot_be_compared_ends_the_run_before_it_begins(tmp_path
     assert "--verify-from /no: No such file" in done.stdout + done.stderr
 
 
-def test_a_users_backup_is_changed_and_changed_back(embedded, recorder, tmp_path):
-    deployment = Installation(embedded, recorder, tmp_path).for_reading()
-    backup, keys = (tmp_path / name for name in ("old.sql", "keys.env"))
-    assert procedures.back_up(embedded, backup).exit_code == 0
-    keys.write_text(f"ENCRYPTION_KEY={deployment.golden_settings['ENCRYPTION_KEY']}\n")
+@pytest.fixture(scope="module")
+def users_files(module_home, module_recorder, tmp_path_factory):
+    """A backup of a golden deployment, and a file with its key."""
+    folder = tmp_path_factory.mktemp("users")
+    backup, keys = (folder / name for name in ("old.sql", "keys.env"))
+    stack = Embedded(module_home.run_id, module_recorder, module_home.path)
+    try:
+        deployment = Installation(stack, module_recorder, module_home.path).for_reading()
+        assert procedures.back_up(stack, backup).exit_code == 0
+        keys.write_text(f"ENCRYPTION_KEY={deployment.golden_settings['ENCRYPTION_KEY']}\n")
+    finally:
+        stack.down()
+    return backup, keys
+
+
+def test_a_users_backup_is_changed_and_changed_back(users_files, tmp_path):
+    backup, keys = users_files
     options = [f"--backup={backup}", f"--env-file={keys}", "--outage=1m"]
     options += ["--from=reference:1", "--to=reference:2"]
     done, evidence = rehearse(tmp_path, *options)
@@ -258,14 +270,11 @@ def test_a_users_backup_is_changed_and_changed_back(embedded, recorder, tmp_path
     )
     assert "old release read on new schema" in change["downgraded"]
     assert "Safe to deploy reference:2" in " ".join(done.stdout.split())
-    assert str(Settings(deployment.golden_settings)["ENCRYPTION_KEY"]) not in json.dumps(evidence)
+    assert keys.read_text().strip().partition("=")[2] not in json.dumps(evidence)
 
 
-def test_record_of_a_move_names_what_was_moved(embedded, recorder, tmp_path):
-    deployment = Installation(embedded, recorder, tmp_path).for_reading()
-    backup, keys = (tmp_path / name for name in ("old.sql", "keys.env"))
-    assert procedures.back_up(embedded, backup).exit_code == 0
-    keys.write_text(f"ENCRYPTION_KEY={deployment.golden_settings['ENCRYPTION_KEY']}\n")
+def test_record_of_a_move_names_what_was_moved(users_files, tmp_path):
+    backup, keys = users_files
     options = [f"--backup={backup}", f"--env-file={keys}", "--from=reference:1"]
     done, evidence = rehearse(tmp_path, *options, "--to-database=18")
     assert evidence, done.stdout + done.stderr
@@ -275,11 +284,8 @@ def test_record_of_a_move_names_what_was_moved(embedded, recorder, tmp_path):
     assert subject["backend"]["image"]
 
 
-def test_outage_over_the_target_that_was_given_fails_the_run(embedded, recorder, tmp_path):
-    deployment = Installation(embedded, recorder, tmp_path).for_reading()
-    backup, keys = (tmp_path / name for name in ("old.sql", "keys.env"))
-    assert procedures.back_up(embedded, backup).exit_code == 0
-    keys.write_text(f"ENCRYPTION_KEY={deployment.golden_settings['ENCRYPTION_KEY']}\n")
+def test_outage_over_the_target_that_was_given_fails_the_run(users_files, tmp_path):
+    backup, keys = users_files
     options = [f"--backup={backup}", f"--env-file={keys}", "--outage=0.001s"]
     options += ["--from=reference:1", "--to=reference:2", "--controls=UPG-4"]
     done, evidence = rehearse(tmp_path, *options)
