@@ -24,34 +24,35 @@ def _engine():
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 
-@pytest.fixture
-def stack(living, recorder):
-    made = Containers(living.run_id, recorder, COMPOSE_FILE, IMAGE, living.path)
+@pytest.fixture(scope="module")
+def stack(module_home, module_recorder):
+    """A stack that its tests leave unchanged; the last one sweeps it."""
+    made = Containers(module_home.run_id, module_recorder, COMPOSE_FILE, IMAGE, module_home.path)
     # A first process that has just started ignores SIGTERM, so wait until it serves.
-    assert settled(made, recorder, lambda: made.up(Settings.generate())).serves
+    assert settled(made, module_recorder, lambda: made.up(Settings.generate())).serves
     yield made
     made.down()
-    assert ours(living.run_id) == []
+    assert ours(module_home.run_id) == []
 
 
-def test_everything_made_is_labelled_on_loopback_and_without_secrets(stack, living):
-    made = ours(living.run_id)
+def test_everything_made_is_labelled_on_loopback_and_without_secrets(stack, module_home):
+    made = ours(module_home.run_id)
     assert sorted(one.kind for one in made) == ["container"] * 3 + ["network"] + ["volume"] * 2
     assert all("secrets" in one.name for one in made)
     for service in ("backend", "db", "redis"):
         ports = engine.container(stack.name, service).ports
         bound = [one["HostIp"] for found in ports.values() for one in found or []]
         assert bound == ([] if service == "redis" else ["127.0.0.1"])
-    texts = [file.read_text() for file in living.path.glob("*.yml")]
+    texts = [file.read_text() for file in module_home.path.glob("*.yml")]
     assert texts
     values = stack.settings.sensitive().values()
     assert not any(value in text for value in values for text in texts)
-    assert engine.running(living.run_id)
+    assert engine.running(module_home.run_id)
     assert not engine.running("no-such-run")
 
 
-def test_two_stacks_of_a_run_do_not_meet(stack, living, recorder):
-    other = Containers(living.run_id, recorder, COMPOSE_FILE, IMAGE, living.path)
+def test_two_stacks_of_a_run_do_not_meet(stack, module_home, recorder):
+    other = Containers(module_home.run_id, recorder, COMPOSE_FILE, IMAGE, module_home.path)
     other.up(Settings.generate())
     assert settled(other, recorder, lambda: None).serves
     assert stack.base_url != other.base_url
@@ -60,9 +61,9 @@ def test_two_stacks_of_a_run_do_not_meet(stack, living, recorder):
 
 
 @pytest.fixture
-def bystander(living):
+def bystander(module_home):
     # Named like another team's container on a shared server, made by another run.
-    name = f"someone-secrets-db-{living.run_id}"
+    name = f"someone-secrets-db-{module_home.run_id}"
     api = engine.client()
     volume = api.volumes.create(name)
     container = api.containers.create("drillbook/redis:7", name=name)
@@ -71,24 +72,24 @@ def bystander(living):
     volume.remove()
 
 
-def test_a_bystander_is_not_destroyed_and_nothing_else_is_either(stack, living, bystander):
+def test_a_bystander_is_not_destroyed_and_nothing_else_is_either(stack, module_home, bystander):
     found = stack.resources()
     strangers = [one for one in found if one.name == bystander]
     assert sorted(one.kind for one in strangers) == ["container", "volume"]
     assert [one.run for one in strangers] == [None, None]
-    forged = Resource("volume", bystander, living.run_id)
-    for doomed in ([*ours(living.run_id), *strangers], [*ours(living.run_id), forged]):
+    forged = Resource("volume", bystander, module_home.run_id)
+    for doomed in ([*ours(module_home.run_id), *strangers], [*ours(module_home.run_id), forged]):
         with pytest.raises(NotOurs, match=bystander):
             stack.destroy(doomed)
-    assert {one for one in found if one.run == living.run_id} == set(ours(living.run_id))
+    assert {one for one in found if one.run == module_home.run_id} == set(ours(module_home.run_id))
     assert set(strangers) <= set(stack.resources())
 
 
-def test_sweep_removes_dead_runs_only(stack, living, bystander):
+def test_sweep_removes_dead_runs_only(stack, module_home, bystander):
     assert engine.sweep(lambda _: True) == []
-    swept = engine.sweep(lambda run: run != living.run_id)
+    swept = engine.sweep(lambda run: run != module_home.run_id)
     assert len(swept) == 6
-    assert ours(living.run_id) == []
+    assert ours(module_home.run_id) == []
     assert bystander in [one.name for one in engine.resources()]
 
 
