@@ -77,6 +77,7 @@ PARSED = {
     r"verify --shard": "a shard of a run takes minutes; tests/unit/reports/session joins some",
     r"verify --sign \S+ --tsa": "takes a time-stamp authority, as evidence timestamp does here",
     r"rehearse .*reference:": "takes a minute and a whole backup; test_drill.py has one",
+    r"rehearse .*(--from|--to) infisical": "its images are not here; image:now stands for all",
     r"live rehearsal": "takes half a minute; tests/unit/live has it",
     r"fleet \w+ .*(queue\.txt|runs/eu)": "takes a PostgreSQL, or runs of other machines",
     r"runbook run": "takes a stack; test_runbook_run.py has some",

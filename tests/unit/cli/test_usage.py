@@ -31,7 +31,6 @@ def verify(tmp_path, *options, **env):
 
 REFUSED = {
     "unknown stack": (["--stack=podman"], "choose one of auto, containers, embedded"),
-    "unknown control": (["--controls=KEY-99"], "did you mean"),
     "unknown mutant": (["--mutant=Innocent"], "did you mean"),
     "image without containers": (["--stack=embedded", "--image=x"], "takes neither"),
 }
