@@ -35,9 +35,9 @@ mutants: .venv/ready  ## Every planted bug before the control meant for it, with
 mutation: .tools/mutation/ready  ## Mutation testing of what decides, with mutmut; takes hours
 	@.tools/mutation/bin/mutmut run
 browser: .venv/ready  ## The pages in a real browser; needs Debian's chromium and chromium-driver
-	@$(PYTHON) -m pytest tests -m browser -q
+	@$(PYTHON) -m pytest $$(grep -rl --include="test_*.py" "mark\.browser" tests) -m browser -q
 interop: .venv/ready .tools/interop/ready .tools/generating/ready  ## Programs that are not ours read what we write
-	@$(PYTHON) -m pytest tests -m interop -q
+	@$(PYTHON) -m pytest $$(grep -rl --include="test_*.py" "mark\.interop" tests) -m interop -q
 fuzz: .venv/ready  ## Hand over nearly right inputs, others each time: FUZZ=3000 (each reader)
 	@DRILLBOOK_FUZZ='$(or $(FUZZ),3000)' $(PYTHON) -m pytest tests/system/test_fuzz_inputs.py \
 	  tests/system/test_fuzz_records.py -n 2 -q --timeout=3600
