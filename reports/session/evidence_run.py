@@ -265,7 +265,7 @@ class EvidenceRun:
 
     def _attach(self) -> None:
         """Add the proof that the suite can fail, unless this run has a planted bug itself."""
-        if self.config.getoption("--mutant", None):
+        if self.config.getoption("--mutant", None) or not self.bundle.whole:
             return
         for name, data in bundle_files().items():
             self.bundle.add(name, data)

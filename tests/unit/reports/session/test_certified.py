@@ -49,7 +49,8 @@ def suite(pytester, monkeypatch):
 
 def drilled(pytester, *arguments):
     plugins = ("-p", "reports.session.plugin", "-p", "fixtures.session.stacks")
-    return pytester.runpytest_inprocess(*plugins, "--evidence", *arguments, "suites")
+    asked = ("--evidence", "--only-evidence", *arguments, "suites")
+    return pytester.runpytest_inprocess(*plugins, *asked)
 
 
 def latest(pytester):

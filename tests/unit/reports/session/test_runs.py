@@ -90,6 +90,12 @@ def test_bundle_holds_all_documents_and_latest_names_it(suite):
     assert len(list(latest(pytester).parent.iterdir())) == 3
 
 
+def test_a_run_for_its_evidence_alone_writes_nothing_else(suite):
+    pytester = suite()
+    assert drilled(pytester, "--only-evidence").ret == 0
+    assert [one.name for one in latest(pytester).rglob("*.*")] == ["evidence.json"]
+
+
 def test_history_is_of_the_declared_system(suite):
     """Drills of another system do not keep the cadence of this one."""
     pytester = suite(
@@ -104,7 +110,7 @@ def test_history_is_of_the_declared_system(suite):
     for system, earlier in (("first", "0"), ("second", "0"), ("first", "1")):
         text = f"[organisation]\nname = 'Ledger'\nsystem = '{system}'\n"
         pytester.path.joinpath("drillbook.toml").write_text(text)
-        drilled(pytester)
+        drilled(pytester, "--only-evidence")
         (one,) = [one for one in record(pytester)["controls"] if one["id"] == "KEY-1"]
         assert one["specs"][0]["steps"][0]["notes"] == [earlier]
 
@@ -317,12 +323,12 @@ def test_interrupted_tear_down_leaves_no_passed_run(suite):
 
 def test_latest_stays_where_a_run_judged_nothing(suite):
     pytester = suite()
-    drilled(pytester)
+    drilled(pytester, "--only-evidence")
     before = latest(pytester).readlink()
     for one in ("pytest.skip('no engine')", "pytest.exit('no engine', returncode=3)"):
-        drilled(suite(one=one, two="pytest.skip('nothing')"))
+        drilled(suite(one=one, two="pytest.skip('nothing')"), "--only-evidence")
         assert latest(pytester).readlink() == before
-    drilled(suite(one="assert False"))
+    drilled(suite(one="assert False"), "--only-evidence")
     assert latest(pytester).readlink() != before
 
 
@@ -385,6 +391,6 @@ def test_verbose_shows_no_traceback_and_two_v_do(suite):
 
 def test_specs_of_one_control_can_run_before_all_others(suite):
     pytester = suite(one="open('ran', 'a').write('1')", two="open('ran', 'a').write('2')")
-    drilled(pytester)
-    drilled(pytester, "--first=DBP-1")
+    drilled(pytester, "--only-evidence")
+    drilled(pytester, "--only-evidence", "--first=DBP-1")
     assert pytester.path.joinpath("ran").read_text() == "1221"

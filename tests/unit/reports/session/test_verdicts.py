@@ -64,8 +64,9 @@ def drill(pytester):
     def run(*specs, arguments=()):
         path = pytester.path / "suites" / "test_specs.py"
         path.write_text(HEAD + FIXTURES + "\n".join(specs))
-        plugins = ("-p", "reports.session.plugin", "-p", "no:randomly")
-        result = pytester.runpytest_inprocess(*plugins, "--evidence", *arguments, "suites")
+        plugins = ("-p", "reports.session.plugin", "-p", "no:randomly", "-p", "no:anyio")
+        asked = ("--evidence", "--only-evidence", *arguments, "suites")
+        result = pytester.runpytest_inprocess(*plugins, *asked)
         return result, evidence(pytester)
 
     return run

@@ -91,6 +91,7 @@ def started(folder, *arguments):
         "pytest",
         *PLUGIN,
         "--evidence",
+        "--only-evidence",
         "--seed=1",
     ]
     with (folder / "printed").open("wb") as sink:
