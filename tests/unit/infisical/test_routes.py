@@ -3,7 +3,15 @@
 import pytest
 
 from drillbook.infisical.client import CURRENT, DEPRECATED, ask_routes
-from drillbook.infisical.http import Answer, Broken, Http, NotFound
+from drillbook.infisical.http import (
+    Answer,
+    Broken,
+    Http,
+    NotFound,
+    RateLimited,
+    TooSlow,
+    Unreachable,
+)
 from fixtures.session.golden_session import _is_fault_of_instance
 
 OLDER = "/api/v1/projects/{project}/identity-memberships/{identity}"
@@ -47,8 +55,11 @@ def test_a_project_that_does_not_exist_is_no_missing_route():
     assert ask_routes(LetsStrangersIn(lambda: "", None)).membership == CURRENT.membership
 
 
-def test_a_route_that_a_release_lacks_is_no_fault_of_the_instance():
+def test_a_route_that_a_release_lacks_and_a_time_out_are_no_fault_of_the_instance():
     path = "POST /api/v9/projects"
     assert not _is_fault_of_instance(NotFound(path, 404, "Route POST:/api/v9/projects not found"))
     assert _is_fault_of_instance(NotFound(path, 404, "Project with ID 1 not found"))
     assert _is_fault_of_instance(Broken(path, 500, "Something went wrong"))
+    assert _is_fault_of_instance(Unreachable("POST /x: cut off"))
+    assert not _is_fault_of_instance(TooSlow("POST /x: ReadTimeout"))
+    assert not _is_fault_of_instance(RateLimited("POST /x", 429, "wait", 60.0))
