@@ -146,12 +146,12 @@ def verdicts(folder):
 def test_number_of_workers_changes_nothing_in_the_evidence(suite):
     folder = suite(SPECS)
     found = []
-    for arguments in ((), ("-n2",), ("-n3",)):
+    for arguments in ((), ("-n3",)):
         run = started(folder, *arguments)
         assert run.wait(60) == 1, printed(folder)
         assert SECRET not in printed(folder)
         found.append(seen(folder))
-    assert found[0] == found[1] == found[2]
+    assert found[0] == found[1]
     assert found[0][2]["leaks"] == [{"file": "logs/db.log", "secret": "KEY", "encoding": "plain"}]
     record = evidence(folder)
     assert record["run"]["workers"] == 3
@@ -159,12 +159,12 @@ def test_number_of_workers_changes_nothing_in_the_evidence(suite):
     assert LEAK not in json.dumps(record)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_run_hears_its_workers_out(suite, number):
+# test_runs.py has SIGINT as well: one handler is set for both.
+def test_interrupted_run_hears_its_workers_out(suite):
     folder = suite(LONG)
     run = started(folder, "-n2")
     worker = waiting(folder)
-    run.send_signal(number)
+    run.send_signal(signal.SIGTERM)
     assert run.wait(_PATIENCE_S) == 2, printed(folder)
     assert verdicts(folder)["KEY-2"] == "not_run"
     assert "violated" not in verdicts(folder).values()
