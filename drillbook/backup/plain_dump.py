@@ -105,11 +105,6 @@ class Reader:
         self._open = b""
         self._depth = 0
 
-    @property
-    def begun(self) -> bool:
-        """Whether a statement has begun and has not ended yet."""
-        return bool(self.lines)
-
     def statement(self) -> Statement:
         """The statement that was read, after `take` returned True."""
         bare = " ".join(b"".join(self._bare).decode(errors="replace").split())
@@ -137,7 +132,10 @@ class Reader:
                 return False
             mark, at = match[0], match.end()
             if mark == b";":
-                return self._end_statement(line[at:], number)
+                if (rest := line[at:].strip()) and not rest.startswith(b"--"):
+                    more = "holds more than one statement, which pg_dump never writes"
+                    raise Hostile(number, more)
+                return True
             if mark == b"--":
                 self._bare.append(b" ")
                 return False
@@ -172,11 +170,6 @@ class Reader:
             return len(line)
         self._open = b""
         return after
-
-    def _end_statement(self, rest: bytes, number: int) -> bool:
-        if rest.strip() and not rest.strip().startswith(b"--"):
-            raise Hostile(number, "holds more than one statement, which pg_dump never writes")
-        return True
 
 
 def encoding(statement: Statement) -> str:
@@ -266,7 +259,9 @@ class Script:
         """
         fresh = True
         while self._table is not None:
-            if not self._ahead(4) and self._at == len(self._buffer):
+            while len(self._buffer) - self._at < 4 and self._more():
+                pass
+            if self._at == len(self._buffer):
                 return self._cut(self._table)
             end = self._end(fresh)
             stop = len(self._buffer) - 3 if end is None else end
@@ -299,13 +294,6 @@ class Script:
         place = self._buffer.find(b"\n\\.", self._at)
         return None if place < 0 else place + 1
 
-    def _ahead(self, least: int) -> bool:
-        """Fill the buffer to this many bytes; False if the dump ends before."""
-        while len(self._buffer) - self._at < least:
-            if not self._more():
-                return False
-        return True
-
     def _more(self) -> bool:
         chunk = self._stream.read(_CHUNK) or b""
         self.bytes += len(chunk)
@@ -332,9 +320,9 @@ class Script:
     def _statement(self, reader: Reader) -> Statement | None:
         """The next statement; None at the end. It skips what pg_dump writes between statements."""
         while line := self._line():
-            if not reader.begun and self._is_between(line):
+            if not reader.lines and self._is_between(line):
                 continue
-            if not reader.begun and self._tolerant and is_message(line):
+            if not reader.lines and self._tolerant and is_message(line):
                 self.message = self.message or Message(self.line)
                 continue
             if self.complete and not (self._tolerant and CLUSTER in self.head):
@@ -342,7 +330,7 @@ class Script:
                 raise Hostile(self.line, "stands behind pg_dump's last words")
             if reader.take(line, self.line):
                 return reader.statement()
-        if reader.begun:
+        if reader.lines:
             raise Cut(self.line, f"ends inside the statement of line {reader.line}")
         return None
 
