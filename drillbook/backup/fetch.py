@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from drillbook.backup import integrity, location
 from drillbook.backup.archive import form_of
 from drillbook.backup.facts import UNDATED, stated_time
-from drillbook.backup.location import CONTAINER, NEWEST, Address, Member, Selection
+from drillbook.backup.location import CONTAINER, NEWEST, Address, Member, Picked, Selection
 from drillbook.backup.repository import LEAST_SECRET, NoBackup, Repository
 from drillbook.backup.stream import Source, is_nearly_full, program_output
 from drillbook.core import dotenv
@@ -53,9 +53,8 @@ class LocalBackup:
     taken_s is how long it took to fetch, in seconds. modified is when the original was last
     changed, in seconds since 1970, None where it is unknown. changes says how the original of a
     copy differs from what was fetched, StackTrouble if that is not known; secrets must appear in no
-    record. members are all backups of the place it was chosen from, with chosen itself; skipped the
-    newer ones that are not whole; selected is the word of --select that chose it, empty if it was
-    the only one; open makes another one of them available for a block.
+    record. picked says how it was chosen, None if it was the only one; open makes another backup of
+    the place available for a block.
     """
 
     path: Path
@@ -66,10 +65,7 @@ class LocalBackup:
     modified: float | None = None
     changes: Callable[[], list[str]] = list
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    members: tuple[Member, ...] = ()
-    chosen: Member | None = None
-    skipped: tuple[str, ...] = ()
-    selected: str = ""
+    picked: Picked | None = None
     open: Callable[[Member], AbstractContextManager[Path]] = lambda one: nullcontext(one.item)
 
     @property
@@ -194,17 +190,8 @@ def fetch_backup(
         if choose and path.is_dir() and not (path / "toc.dat").exists():
             picked = location.pick_from(path, selection)
             say(picked.said)
-            path = picked.member.item
-            yield LocalBackup(
-                path,
-                str(path),
-                picked.said,
-                time.monotonic() - started,
-                members=picked.members,
-                chosen=picked.member,
-                skipped=picked.skipped,
-                selected=selection.word,
-            )
+            path, taken_s = picked.member.item, time.monotonic() - started
+            yield LocalBackup(path, str(path), picked.said, taken_s, picked=picked)
         else:
             _refuse_choice(address.shown, selection)
             yield LocalBackup(path, address.shown, f"backup {path.name}")
@@ -415,15 +402,8 @@ def _take(
             yield download(member, Path(folder)).path
 
     picked = location.pick(order.address.shown, found, order.selection, reason_incomplete)
-    return replace(
-        fetched[0] if fetched else download(picked.member, order.place),
-        said=picked.said,
-        members=picked.members,
-        chosen=picked.member,
-        skipped=picked.skipped,
-        selected=order.selection.word,
-        open=fetch_other,
-    )
+    backup = fetched[0] if fetched else download(picked.member, order.place)
+    return replace(backup, said=picked.said, picked=picked, open=fetch_other)
 
 
 def _from_repository(order: _Order) -> LocalBackup:

@@ -57,10 +57,14 @@ def parse_selection(word: str, seed: str | None) -> Selection:
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """The backup that is taken, all backups of its place, and the newer ones skipped, with why."""
+    """The backup that is taken, all backups of its place, and the newer ones skipped, with why.
+
+    word is that of --select, which asked for it.
+    """
 
     member: Member
     said: str
+    word: str
     members: tuple[Member, ...]
     skipped: tuple[str, ...] = ()
 
@@ -78,16 +82,17 @@ def pick(
     """
     members = tuple(sorted(members, reverse=True))
     held = f"; there are {len(members)}, the oldest of {members[-1].at:%Y-%m-%d}"
-    if selection.word != "newest":
-        among = _among(place, members, selection.word)
+    word = selection.word
+    if word != "newest":
+        among = _among(place, members, word)
         member = random.Random(selection.seed).choice(among)  # noqa: S311 - a sample, no secret
         drawn = f" among {len(among)} with seed {selection.seed}" if len(among) > 1 else ""
-        return Picked(member, f"{selection.word}{drawn} of {place} is {member}{held}", members)
+        return Picked(member, f"{word}{drawn} of {place} is {member}{held}", word, members)
     skipped: list[str] = []
     for member in members:
         if not (why := reason_incomplete(member)):
             said = f"the newest of {place} is {member}{held}{skip_notice(skipped)}"
-            return Picked(member, said, members, tuple(skipped))
+            return Picked(member, said, word, members, tuple(skipped))
         skipped.append(f"{member.name} ({why})")
     reasons = "; ".join(skipped[:_MOST_NAMED])
     raise BadInput(f"{place} holds no backup that is complete: {reasons}")

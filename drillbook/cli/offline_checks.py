@@ -80,8 +80,8 @@ class _Judgement:
     @property
     def kept(self) -> int | None:
         """How many whole backups lie in its place; None where a single one was given."""
-        members = self.backup.members
-        return len(members) - len(self.backup.skipped) if members else None
+        picked = self.backup.picked
+        return len(picked.members) - len(picked.skipped) if picked else None
 
 
 @state_outcome(", so nothing is known")
@@ -114,7 +114,7 @@ def _judge(judgement: _Judgement, given: SimpleNamespace) -> None:
     wrong, unknown, backup = judgement.wrong, judgement.unknown, judgement.backup
     about, old = judgement.facts, judgement.age
     cut: list[str] = []
-    for newer in backup.skipped:
+    for newer in backup.picked.skipped if backup.picked else ():
         # A dump that is under way is no fault; one that hangs is found the next time.
         if "still being written" in newer:
             continue
@@ -159,8 +159,8 @@ def _compare(judgement: _Judgement, allowed: float) -> None:
 
     Compared with the one before alone, a loss would be good again on the next day.
     """
-    backup = judgement.backup
-    older = [one for one in sorted(backup.members) if backup.chosen and one < backup.chosen]
+    backup, picked = judgement.backup, judgement.backup.picked
+    older = [one for one in sorted(picked.members) if one < picked.member] if picked else []
     for members in (older[::-1], older):
         for member in members:
             when = f"{member.at:%Y-%m-%d %H:%M} UTC"
@@ -190,7 +190,7 @@ def _look_at(backup: LocalBackup, member: Member) -> Inventory | None:
 
 def _sentence(judgement: _Judgement) -> str:
     backup = judgement.backup
-    name = backup.chosen.name if backup.chosen else backup.shown
+    name = backup.picked.member.name if backup.picked else backup.shown
     if reasons := [*judgement.wrong, *judgement.unknown]:
         more = f"; and {len(reasons) - _MOST_NAMED} more" if len(reasons) > _MOST_NAMED else ""
         return f"{name}: {'; '.join(reasons[:_MOST_NAMED])}{more}"
@@ -227,7 +227,7 @@ def _write_json(judgement: _Judgement, unread: list[str]) -> None:
         not_tried=unread,
         secrets_opened=key.proof.secrets_opened,
         kept=judgement.kept,
-        passed_over=backup.skipped,
+        passed_over=backup.picked.skipped if backup.picked else (),
         holds=asdict(judgement.inventory),
         compared=[{"at": when, **asdict(then)} for when, then in judgement.compared.items()],
     )

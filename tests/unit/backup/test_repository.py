@@ -122,9 +122,9 @@ def test_one_snapshot_of_several_is_read(filled):
     with filled.fetch(word="at:2026-10-01") as found:
         assert found.path.read_bytes() == whole("2024-10")
     path = ":/infisical.sql" if filled.program == "borg" else ""
-    with filled.fetch(f"#{found.chosen.name}{path}") as named:
+    with filled.fetch(f"#{found.picked.member.name}{path}") as named:
         assert named.path.read_bytes() == whole("2024-10")
-    assert "is one backup" in filled.refused(f"#{found.chosen.name}", word="oldest")
+    assert "is one backup" in filled.refused(f"#{found.picked.member.name}", word="oldest")
     assert "there is no snapshot nowhere" in filled.refused("#nowhere")
     locks = [one for one in filled.path.rglob("*lock*/*") if one.is_file()]
     assert locks == []
@@ -157,8 +157,8 @@ def test_snapshots_of_other_files_are_left_out(empty, tmp_path, capsys):
     empty.given += "#:/infisical.sql"
     heard = []
     with empty.fetch(say=heard.append) as found:
-        assert f"{found.chosen.at:%Y-%m-%d}" == "2026-10-03"
-        assert (len(found.members), found.skipped) == (3, ())
+        assert f"{found.picked.member.at:%Y-%m-%d}" == "2026-10-03"
+        assert (len(found.picked.members), found.picked.skipped) == (3, ())
     assert any("holds no backup" in said for said in heard)
     keys, options = tmp_path / "keys.env", tmp_path / "options"
     keys.write_text(f"ENCRYPTION_KEY={KEYS['2024-10']}\n")
@@ -185,7 +185,7 @@ def test_what_cannot_be_read_is_one_sentence(empty, monkeypatch):
     empty.add("stdin", "2026-10-02", whole(), piped=True)
     with empty.fetch() as found:
         assert found.path.read_bytes() == whole()
-    assert "holds no file /none.sql" in empty.refused(f"#{found.chosen.name}:/none.sql")
+    assert "holds no file /none.sql" in empty.refused(f"#{found.picked.member.name}:/none.sql")
     empty.given = f"{empty.program}:{empty.path.parent}/nowhere"
     assert "cannot be read: " in empty.refused()
     monkeypatch.setenv("PATH", "/nowhere")
