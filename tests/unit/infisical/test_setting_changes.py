@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from drillbook.core.dotenv import EnvFile
 from drillbook.infisical.crypto import label
 from drillbook.infisical.settings import compare_settings, print_changes
 from tests.support.commands import call
@@ -18,8 +19,12 @@ BASE = {
 }
 
 
+def compare(old, new):
+    return compare_settings(*(EnvFile("x.env", variables, {}) for variables in (old, new)))
+
+
 def change(name, value):
-    [found] = compare_settings(BASE, {**BASE, name: value})
+    [found] = compare(BASE, {**BASE, name: value})
     return found
 
 
@@ -70,25 +75,25 @@ def test_root_key_has_the_label_that_the_product_gives_it():
 )
 def test_the_same_value_under_another_name_is_harmless(old, new):
     for names in ((old, new), (new, old)):
-        for found in compare_settings({names[0]: "a" * 32}, {names[1]: "a" * 32}):
+        for found in compare({names[0]: "a" * 32}, {names[1]: "a" * 32}):
             assert "under another name" in found.meaning
             assert not found.dangerous
-        changes = compare_settings({names[0]: "a" * 32}, {names[1]: "b" * 32})
+        changes = compare({names[0]: "a" * 32}, {names[1]: "b" * 32})
         assert not [one for one in changes if "under another name" in one.meaning]
 
 
 def test_another_key_next_to_the_old_one_stays_dangerous():
     key, other = ("ENCRYPTION_KEY", "a" * 32), ("SERVICE_PASSWORD_ENCRYPTIONKEY", "b" * 32)
-    [found] = compare_settings(dict([key]), dict([key, other]))
+    [found] = compare(dict([key]), dict([key, other]))
     assert found.dangerous
 
 
 def test_what_was_empty_before_is_no_change():
-    assert compare_settings({**BASE, "SITE_URL": ""}, {**BASE, "SITE_URL": " "}) == []
+    assert compare({**BASE, "SITE_URL": ""}, {**BASE, "SITE_URL": " "}) == []
 
 
 def test_blanks_are_no_change():
-    assert compare_settings(BASE, {**BASE, "SITE_URL": f"{BASE['SITE_URL']} ", "PORT": " "}) == []
+    assert compare(BASE, {**BASE, "SITE_URL": f"{BASE['SITE_URL']} ", "PORT": " "}) == []
 
 
 def test_values_are_never_shown(tmp_path, capsys):
