@@ -198,7 +198,9 @@ class _Reader:
                 found += self._of[node.id]
         for node in self._nodes:
             if node.type == "pipeline":
-                self._pipeline(node)
+                parts = filter(None, [self._commands(child) for child in _named(node)])
+                for before, after in itertools.pairwise(parts):
+                    before[-1].feeds, after[0].fed_by = after[0], before[-1]
             elif node.type == "redirected_statement":
                 self._redirect(node)
             elif node.type == "command":
@@ -247,23 +249,14 @@ class _Reader:
                 base.inside = Exec("kubectl", Line(rest[1:], "exec", leading=True), "")
                 words = rest[rest.index("--") + 1 :]
             elif script := _script(program, rest):
-                yield from self._inner(base, script)
+                if self._depth < _DEEPEST:
+                    inner = _Reader(script, base.line, base.inside, self._depth + 1).commands()
+                    yield from (one for one in inner if isinstance(one, Command))
                 return
             else:
                 break
         base.words = tuple(words)
         yield base
-
-    def _inner(self, base: Command, script: str) -> Iterator[Command]:
-        if self._depth < _DEEPEST:
-            for one in _Reader(script, base.line, base.inside, self._depth + 1).commands():
-                if isinstance(one, Command):
-                    yield one
-
-    def _pipeline(self, node: Node) -> None:
-        parts = [self._commands(child) for child in _named(node)]
-        for before, after in itertools.pairwise(part for part in parts if part):
-            before[-1].feeds, after[0].fed_by = after[0], before[-1]
 
     def _commands(self, node: Node | None) -> list[Command]:
         """The commands of a part of a pipeline, or of what a redirect belongs to."""
