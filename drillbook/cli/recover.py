@@ -95,7 +95,7 @@ def _open(
     """A reader with the key that opens the most, and that key; BadInput if none opens anything."""
     key = keys[0]
     if len(keys) > 1:
-        proofs = prove_all(dump, [file.key for file in keys], [file.also for file in keys])
+        proofs = prove_all(dump, [(file.key, file.also) for file in keys])
         opened = [(p.secrets_opened, p.projects_opened, p.roots_opened) for p in proofs]
         key = keys[opened.index(max(opened))]
     reader = Reader(dump, key.key, key.also)

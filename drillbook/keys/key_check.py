@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import zip_longest
 from pathlib import Path
 from shlex import quote
 from typing import Any, Literal
@@ -35,16 +34,13 @@ def prove(backup: Path, key: str, also: str = "") -> Proof:
     not a backup.
     """
     with open_dump(backup) as dump:
-        return prove_all(dump, [key], [also])[0]
+        return prove_all(dump, [(key, also)])[0]
 
 
-def prove_all(dump: Dump, keys: Sequence[str], also: Sequence[str] = ()) -> list[Proof]:
-    """A proof for each of several keys, from one reading of an opened backup.
-
-    also has, by position, the ROOT_ENCRYPTION_KEY that is set next to a key, or empty texts.
-    """
+def prove_all(dump: Dump, keys: Sequence[tuple[str, str]]) -> list[Proof]:
+    """A proof for each key and the one next to it (see `prove`), from one reading of a backup."""
     backup = EncryptedBackup(dump)
-    unlocked = [UnlockedKeys(backup, *pair) for pair in zip_longest(keys, also, fillvalue="")]
+    unlocked = [UnlockedKeys(backup, *pair) for pair in keys]
     for at, old, values in backup.secrets():
         for keyring in unlocked:
             keyring.try_secret(at, old, values)
@@ -70,7 +66,7 @@ class Answer:
 
 def try_keys(dump: Dump, path: Path, keys: Sequence[KeyFile]) -> tuple[Backup, list[Answer]]:
     """The facts of an opened backup, and the answer for each key."""
-    proofs = prove_all(dump, [file.key for file in keys], [file.also for file in keys])
+    proofs = prove_all(dump, [(file.key, file.also) for file in keys])
     backup = facts(dump, path)
     return backup, [
         answer(file, proof, dump, backup.labels) for file, proof in zip(keys, proofs, strict=True)

@@ -201,7 +201,7 @@ def test_root_encryption_key_next_to_the_other_opens_the_first_generation(backup
     path = backup(*around, *bots, block("secrets", old_secret()))
     assert numbers(prove(path, KEY)) == (1, 1, 0, 1, 0)
     with open_dump(path) as dump:
-        (both,) = prove_all(dump, [KEY], [root_key])
+        (both,) = prove_all(dump, [(KEY, root_key)])
         assert Reader(dump, KEY, root_key).keys.proof.projects_opened == 1
     assert numbers(both) == (1, 1, 1, 1, 1)
 
