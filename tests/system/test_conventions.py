@@ -340,6 +340,11 @@ def test_advice_to_change_the_password_names_each_place_of_it():
     told = [(name, text) for name, text in told if re.search("ALTER USER.*redeploy", text, re.I)]
     assert len(told) > 2
     assert [name for name, text in told if "DB_CONNECTION_URI" not in text] == []
+    # A variable POSTGRES_PASSWORD next to that of Coolify's own template changes nothing.
+    told.append(("preflight", key_strength.cure("POSTGRES_PASSWORD")))
+    told = [(name, text) for name, text in told if "preflight" in name or "POSTGRES_PASS" in text]
+    assert len(told) > 2
+    assert [name for name, text in told if "SERVICE_PASSWORD_POSTGRES" not in text] == []
 
 
 def test_a_list_to_look_at_has_names():
