@@ -331,6 +331,8 @@ def test_advice_about_lifetimes_keeps_the_credentials_of_machines():
     (spoken,) = (one["corrections"] for one in CATALOGUE if one["id"] == "SEC-3")
     said = spoken["machine_tokens_live_for_days"]
     assert said.index("change both in place") < said.index("do not remove universal auth")
+    # The product writes the lifetime into each token when it issues it.
+    assert "changes no token that was issued before" in said
 
 
 def test_advice_to_change_the_password_names_each_place_of_it():
