@@ -194,7 +194,8 @@ _NEXT: dict[Word, str] = {
     ),
     "DOES NOT OPEN": (
         "try your other keys: from escrow, `docker inspect` of an earlier container, an old .env, "
-        "/data/coolify/services/<uuid>/.env, or Git; make no new one"
+        "/data/coolify/services/<uuid>/.env (of an application from Git "
+        "/data/coolify/applications/<uuid>/.env), or Git; make no new one"
     ),
     "CANNOT TELL": "do not rely on this backup until this is resolved; try an older one",
 }

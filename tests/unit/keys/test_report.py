@@ -92,6 +92,9 @@ def test_first_line_says_how_far_a_key_reaches_and_the_end_what_is_next(answer, 
         "OPENS": "  drillbook drill last.dump --env-file one.env",
     }
     assert nexts[answer.word] in "\n".join(rest)
+    # Of an application from Git, Coolify keeps them elsewhere.
+    asked = "/data/coolify/applications/<uuid>/.env" in "\n".join(rest)
+    assert asked is (answer.word == "DOES NOT OPEN")
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,9 @@ def test_a_command_is_not_broken_into_lines(cause):
 def test_wrong_key_leads_to_the_proof_before_anything_is_wiped():
     cure = diagnose([died(KEY)]).cause.cure
     assert cure.index("drillbook key check") < cure.index("wipe")
-    for place in ("escrow", "docker inspect", "/data/coolify/services/", "Git"):
+    # Coolify keeps a service from its templates and an application from Git in two places.
+    coolify = [f"/data/coolify/{kind}/" for kind in ("services", "applications")]
+    for place in ("escrow", "docker inspect", *coolify, "Git"):
         assert place in cure
 
 
