@@ -37,6 +37,9 @@ def change(name, value):
         ("AUTH_SECRET", "", True, "without it"),
         ("REDIS_URL", "redis://other:6379", True, "no session is lost, but waiting jobs are"),
         ("SITE_URL", "https://two.example.com", False, "links in mails"),
+        # By the sources of 2024 and July 2026.
+        ("SITE_URL", "https://two.example.com", False, "a log-in by SSO returns to it"),
+        ("MAX_MACHINE_IDENTITY_TOKEN_AGE", "30d", True, "how long a new token of a machine lives"),
         ("INVITE_ONLY", "true", False, "does not read it"),
         ("TELEMETRY_ENABLED", "yes", True, "exit code 255"),
         ("TELEMETRY_ENABLED", "false", False, "calls home"),
