@@ -229,5 +229,6 @@ def test_keys_that_make_no_sense_are_bad_input(rewrap, files):
 
 def test_steps_name_the_variable_that_coolify_takes_the_key_from():
     assert STEPS.index("SERVICE_PASSWORD_ENCRYPTIONKEY") < STEPS.index("to the new key")
+    assert STEPS.index("redeploy (where the image's tag moves, with --pull never") > 0
     assert max(map(len, STEPS.splitlines())) <= 100
     assert "backup job" in STEPS.partition("Rollback")[2], "they point at the new database"
