@@ -314,6 +314,14 @@ def test_advice_to_remove_a_jwt_secret_changes_no_auth_secret_that_is_set():
     assert "Where AUTH_SECRET is set, leave its value as it is" in said
 
 
+def test_a_restore_by_pg_restore_reads_its_file_and_ends_at_the_first_error():
+    # Without -i it reads nothing; without the other it goes on after errors.
+    text = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
+    shown = re.findall(r"`(docker exec[^`]* pg_restore [^`]*)`", text)
+    assert shown
+    assert [one for one in shown if "exec -i " not in one or "--exit-on-error" not in one] == []
+
+
 def test_documents_put_no_secret_into_the_history_of_a_shell():
     given = re.compile(r"\bexport \w+=(?![\"']?\$)")
     documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
