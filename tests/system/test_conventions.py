@@ -306,6 +306,7 @@ def test_advice_to_change_auth_secret_names_the_tokens_that_no_login_brings_back
     told += [rules.rules()["key-purpose"].write, key_strength.cure("AUTH_SECRET")]
     lost = ("token auth", "SCIM", "bootstrap")
     assert [text for text in told if not all(kind in text for kind in lost)] == []
+    assert "in 2026 also of gateways" in corrections["started_and_read_everything"]
 
 
 def test_advice_to_remove_a_jwt_secret_changes_no_auth_secret_that_is_set():
