@@ -342,6 +342,11 @@ def test_advice_about_lifetimes_keeps_the_credentials_of_machines():
     assert said.index("change both in place") < said.index("do not remove universal auth")
     # The product writes the lifetime into each token when it issues it.
     assert "changes no token that was issued before" in said
+    # What a renewal beyond the maximum calls for belongs to the control that looks for it.
+    renewed = [
+        one["id"] for one in CATALOGUE if "renewed_beyond_maximum" in one.get("corrections", {})
+    ]
+    assert renewed == ["SEC-8"]
 
 
 def test_advice_to_change_the_password_names_each_place_of_it():
