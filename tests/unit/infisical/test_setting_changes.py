@@ -55,6 +55,16 @@ def test_what_a_change_does(name, value, dangerous, words):
     assert (found.dangerous, words in found.meaning) == (dangerous, True)
 
 
+@pytest.mark.parametrize(("name", "needed"), [("HSM_LIB_PATH", True), ("SMTP_HOST", False)])
+def test_a_licence_is_needed_at_the_start_where_an_hsm_holds_the_root_key(name, needed):
+    # By the source of July 2026 (isHsmActiveAndEnabled, verifyFipsLicense).
+    rest = {**BASE, name: "/usr/lib/hsm.so"}
+    [found] = compare_settings({**rest, "LICENSE_KEY": "one"}, rest)
+    assert (found.kind, found.dangerous) == ("removed", needed)
+    [found] = compare_settings(rest, {**rest, "LICENSE_KEY": "one"})
+    assert not found.dangerous
+
+
 def test_parts_of_an_address_are_named():
     assert change("DB_CONNECTION_URI", "postgres://infisical:new@db2/infisical").detail == (
         "password, host, port"
