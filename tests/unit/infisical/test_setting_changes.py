@@ -45,6 +45,10 @@ def change(name, value):
         ("TELEMETRY_ENABLED", "false", False, "calls home"),
         ("TELEMETRY_ENABLED", "", True, "leave the line out"),
         ("SITE_URL", " ", True, "leave the line out"),
+        # These two count next to DB_CONNECTION_URI.
+        ("DB_ROOT_CERT", "bmV3", True, "the authority of the database's certificate"),
+        ("DB_READ_REPLICAS", "[]", True, "where the backend reads"),
+        ("DB_HOST", "other", True, "counts only if DB_CONNECTION_URI is not set"),
         # No one can change the user of a volume.
         ("SERVICE_USER_POSTGRES", "other", True, "keep the user that the volume was made with"),
         ("MY_OWN", "x", False, "Drillbook does not know"),
