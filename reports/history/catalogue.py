@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,26 +12,14 @@ from typing import Any
 from drillbook.core import options
 from drillbook.core.display import printable
 from reports.controls import Catalogue, load, specs
-from reports.history.runs import History, load_history
+from reports.history.runs import History, Past, load_history
 from reports.verdict import Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Last:
-    """The last verdict on a control, with the id and the grade of that run."""
-
-    verdict: str
-    run: str
-    grade: str
-
-    def __str__(self) -> str:
-        return printable(f"{self.verdict} ({self.grade}, run {self.run})")
-
-
-def rows(catalogue: Catalogue, verdicts: Mapping[str, Last]) -> Iterator[dict[str, Any]]:
+def rows(catalogue: Catalogue, runs: Mapping[str, Past]) -> Iterator[dict[str, Any]]:
     """One record for each control: statement, nature, severity, specs, frameworks, last verdict."""
     for entry in catalogue.control:
-        last = verdicts.get(entry.id)
+        last = runs.get(entry.id)
         yield {
             "id": entry.id,
             "statement": entry.claim,
@@ -41,21 +28,22 @@ def rows(catalogue: Catalogue, verdicts: Mapping[str, Last]) -> Iterator[dict[st
             "severity": str(entry.severity),
             "specs": specs(entry),
             "frameworks": {name: list(ids) for name, ids in entry.frameworks.items()},
-            "last_verdict": last.verdict if last else None,
-            "last_run": last.run if last else None,
+            "last_verdict": last.facts.verdicts[entry.id].value if last else None,
+            "last_run": last.id if last else None,
             "last_grade": last.grade if last else None,
         }
 
 
-def text(catalogue: Catalogue, verdicts: Mapping[str, Last]) -> str:
+def text(catalogue: Catalogue, runs: Mapping[str, Past]) -> str:
     """The catalogue for a terminal."""
     lines = []
-    for row in rows(catalogue, verdicts):
+    for row in rows(catalogue, runs):
+        last = f"{row['last_verdict']} ({row['last_grade']}, run {row['last_run']})"
         lines.append(f"{row['id']:<12} {row['nature']}, {row['severity']}")
         lines.append(f"    {row['statement']}")
         lines += [f"    runbook: {section}" for section in row["runbook"]]
         lines += [f"    spec:    {spec}" for spec in row["specs"]]
-        lines.append(f"    last:    {verdicts.get(row['id']) or 'never run here'}")
+        lines.append(f"    last:    {printable(last) if row['last_verdict'] else 'never run here'}")
     return "\n".join(lines) + "\n"
 
 
@@ -83,10 +71,10 @@ def markdown(catalogue: Catalogue) -> str:
     return "\n".join(lines) + "\n"
 
 
-def last_verdicts(history: History) -> dict[str, Last]:
-    """The latest verdict on each control, of genuine runs that ran it."""
+def last_runs(history: History) -> dict[str, Past]:
+    """The latest genuine run that ran a control, by the control's id."""
     return {
-        control: Last(verdict.value, past.id, past.grade)
+        control: past
         for past in history.runs
         if past.is_genuine
         for control, verdict in past.facts.verdicts.items()
@@ -97,10 +85,10 @@ def last_verdicts(history: History) -> dict[str, Last]:
 def main(given: SimpleNamespace) -> int:
     """Print the catalogue; the exit code."""
     catalogue = load()
-    verdicts = last_verdicts(load_history(Path(options.default_runs_folder())))
+    runs = last_runs(load_history(Path(options.default_runs_folder())))
     if given.output == "json":
-        shown = json.dumps(list(rows(catalogue, verdicts)), indent=2, ensure_ascii=False) + "\n"
+        shown = json.dumps(list(rows(catalogue, runs)), indent=2, ensure_ascii=False) + "\n"
     else:
-        shown = markdown(catalogue) if given.output == "markdown" else text(catalogue, verdicts)
+        shown = markdown(catalogue) if given.output == "markdown" else text(catalogue, runs)
     sys.stdout.write(shown)
     return 0

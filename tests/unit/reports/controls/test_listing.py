@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 from drillbook.core.application import ROOT
 from reports.controls import load
-from reports.history.catalogue import Last, last_verdicts, markdown, rows, text
-from reports.history.runs import load_history
+from reports.history.catalogue import last_runs, markdown, rows, text
+from reports.history.runs import Facts, Past, load_history
+from reports.verdict import Verdict
 
 CATALOGUE = load(ROOT / "suites" / "controls.toml")
 
@@ -19,9 +21,13 @@ def test_the_page_in_docs_is_current():
     )
 
 
+def run(name):
+    facts = Facts(verdicts={"KEY-3": Verdict.SATISFIED})
+    return Past(name, datetime(2026, 11, 24, tzinfo=UTC), "rehearsal", facts)
+
+
 def test_every_control_is_listed_with_its_spec():
-    last = {"KEY-3": Last("satisfied", "20261124T000000Z-aaaaaa", "rehearsal")}
-    listed = list(rows(CATALOGUE, last))
+    listed = list(rows(CATALOGUE, {"KEY-3": run("20261124T000000Z-aaaaaa")}))
     assert [row["id"] for row in listed] == list(CATALOGUE.ids)
     assert [row["id"] for row in listed if not row["specs"]] == []
     assert {row["id"]: row["last_verdict"] for row in listed}["KEY-3"] == "satisfied"
@@ -53,17 +59,16 @@ def test_last_verdict_is_that_of_the_newest_run_which_judged_it(tmp_path):
     written(tmp_path, "20261103T1", command="pytest --mutant=X", A="violated")
     (tmp_path / "20261104T1").mkdir()
     (tmp_path / "20261104T1" / "evidence.json").write_text('{"run": 1')
-    found = {known: str(last) for known, last in last_verdicts(load_history(tmp_path)).items()}
-    assert found == {
-        "A": "satisfied (deployment, run 20261102T1)",
-        "B": "satisfied (deployment, run 20261101T1)",
-    }
-    assert last_verdicts(load_history(tmp_path / "none")) == {}
+    found = last_runs(load_history(tmp_path))
+    assert {known: one.id for known, one in found.items()} == {"A": "20261102T1", "B": "20261101T1"}
+    assert [found[one].facts.verdicts[one] for one in "AB"] == [Verdict.SATISFIED] * 2
+    assert last_runs(load_history(tmp_path / "none")) == {}
 
 
 def test_last_verdict_is_not_that_of_a_changed_record_and_steers_no_terminal(tmp_path):
     written(tmp_path, "20261101T1", A="violated")
     written(tmp_path, "20261102T1", A="satisfied")
     (tmp_path / "20261102T1" / "MANIFEST.json").write_text("{}")
-    assert last_verdicts(load_history(tmp_path))["A"].run == "20261101T1"
-    assert "\x1b" not in text(CATALOGUE, {"KEY-3": Last("satisfied", "\x1b[2J", "rehearsal")})
+    assert last_runs(load_history(tmp_path))["A"].id == "20261101T1"
+    said = text(CATALOGUE, {"KEY-3": run("\x1b[2J")})
+    assert "    last:    satisfied (rehearsal, run \N{REPLACEMENT CHARACTER}[2J)\n" in said
