@@ -17,7 +17,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from drillbook.core.application import ROOT
-from reports.errors import BadCatalogue, UnknownControl, UnknownWord, near
+from reports.errors import ReportError, near
 from reports.verdict import Nature, Severity
 
 FOLDER = ROOT / "suites"
@@ -75,7 +75,7 @@ class Catalogue(BaseModel):
         for entry in self.control:
             if entry.id == control:
                 return entry
-        raise UnknownControl(f"no control {control} in the catalogue; {near(control, self.ids)}")
+        raise ReportError(f"no control {control} in the catalogue; {near(control, self.ids)}")
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ class Catalogue(BaseModel):
         for pattern in patterns:
             matches = {known for known in self.ids if fnmatchcase(known, pattern.upper())}
             if not matches:
-                raise UnknownControl(
+                raise ReportError(
                     f"--controls {pattern} matches no control; {near(pattern, self.ids)} "
                     "`drillbook catalogue` lists them"
                 )
@@ -96,25 +96,25 @@ class Catalogue(BaseModel):
         return frozenset(chosen)
 
     def sentence(self, word: str, controls: Iterable[str]) -> str:
-        """The sentence of an observation; UnknownWord if these controls may not use it."""
+        """The sentence of an observation; ReportError if these controls may not use it."""
         corrections = {word for known in controls for word in self[known].corrections}
         if word in self.observations:
             return self.observations[word]
         if word in corrections:
             return word.replace("_", " ").replace("-", " ")
-        raise UnknownWord(
+        raise ReportError(
             f"observe({word!r}): not in [observations] nor in the corrections of "
             f"{', '.join(controls)}; {near(word, corrections | set(self.observations))}"
         )
 
 
 def load(path: Path = CONTROLS) -> Catalogue:
-    """Read the catalogue; BadCatalogue says in one sentence what is wrong with which entry."""
+    """Read the catalogue; ReportError says in one sentence what is wrong with which entry."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as trouble:
         reason = getattr(trouble, "strerror", None) or str(trouble)
-        raise BadCatalogue(f"{path}: {reason}; correct it") from None
+        raise ReportError(f"{path}: {reason}; correct it") from None
     try:
         return Catalogue.model_validate(tables)
     except ValidationError as trouble:
@@ -125,7 +125,7 @@ def load(path: Path = CONTROLS) -> Catalogue:
         place[1] = tables["control"][place[1]].get("id", place[1])
     where = f"{'.'.join(map(str, place))}: " if place else ""
     more = f" (and {len(others)} more)" if others else ""
-    raise BadCatalogue(f"{path}: {where}{first['msg']}{more}; correct this entry")
+    raise ReportError(f"{path}: {where}{first['msg']}{more}; correct this entry")
 
 
 def patterns(option: str) -> tuple[str, ...]:

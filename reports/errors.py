@@ -12,22 +12,6 @@ class ReportError(Trouble):
     """Any error in recording, judging or writing; the message says what, where, what to do."""
 
 
-class BadCatalogue(ReportError):
-    """The catalogue of controls is missing, broken or contradicts itself."""
-
-
-class UnknownControl(ReportError):
-    """A mark or a selection names a control that the catalogue does not have."""
-
-
-class UnknownWord(ReportError):
-    """A spec observed, or a driver stated, a word that is not in the vocabulary."""
-
-
-class BadShard(ReportError):
-    """--shard does not name a part of a run."""
-
-
 class BadDeclaration(ReportError):
     """What the user declared is missing, broken, or contradicts the catalogue."""
 
@@ -38,14 +22,6 @@ class BadEvidence(ReportError):
 
 class BadKey(ReportError):
     """A signing key or a public key is missing, broken, of another kind or open to others."""
-
-
-class CannotSeal(ReportError):
-    """A run's folder could not be sealed; its files stay."""
-
-
-class BadSignOff(ReportError):
-    """A sign-off does not say who signs or as what, or was given before."""
 
 
 class BadBundle(ReportError):

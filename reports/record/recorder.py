@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from reports.errors import UnknownWord, near
+from reports.errors import ReportError, near
 from reports.evidence.context import Comparison, EvidenceModel
 from reports.evidence.model import (
     Change,
@@ -230,7 +230,7 @@ class Recorder:
     def span(self, name: str, kind: str) -> Iterator[None]:
         """Time a boot, migrate, dump, restore or teardown for the timeline."""
         if kind not in get_args(SpanKind):
-            raise UnknownWord(f"span kind {kind!r}; {near(kind, get_args(SpanKind))}")
+            raise ReportError(f"span kind {kind!r}; {near(kind, get_args(SpanKind))}")
         started = self.clock.seconds()
         try:
             yield
@@ -270,11 +270,11 @@ class Recorder:
     def _state(
         self, model: type[EvidenceModel], known: dict[str, Any], facts: Mapping[str, object]
     ) -> None:
-        """Keep facts that are fields of the model; UnknownWord for one that is not."""
+        """Keep facts that are fields of the model; ReportError for one that is not."""
         for name in facts:
             if name not in model.model_fields:
                 said = model.__name__.lower()
-                raise UnknownWord(f"{said}({name}=...); {near(name, model.model_fields)}")
+                raise ReportError(f"{said}({name}=...); {near(name, model.model_fields)}")
         model.model_validate(facts)
         with self._lock:
             known.update(facts)

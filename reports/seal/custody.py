@@ -15,7 +15,7 @@ from pathlib import Path
 
 from drillbook.core.files import read_file, write_file
 from reports.config.declarations import Declared, DeclaredKey, Words
-from reports.errors import BadDeclaration, BadSignOff, ReportError
+from reports.errors import BadDeclaration, ReportError
 from reports.evidence.context import Acknowledgement, RegisteredKey
 from reports.evidence.json_file import strict_json
 from reports.evidence.model import Key
@@ -36,19 +36,19 @@ def _answer(key: str, label: str, said: Acknowledgement) -> str:
 def prove(
     key: tuple[str, str], said: Acknowledgement, words: Words, signer: SigningKey, out: Path
 ) -> None:
-    """Write a custodian's answer; key is its text and label. BadSignOff if it is not theirs."""
+    """Write a custodian's answer; key is its text and label. ReportError if it is not theirs."""
     text, label = key
     registered = next((one for one in words.keys if label.startswith(one.label)), None)
     if registered is None:
-        raise BadSignOff(f"the register has no key with the label {label}; see [[keys]]")
+        raise ReportError(f"the register has no key with the label {label}; see [[keys]]")
     if said.name not in registered.custodians:
         custodians = ", ".join(registered.custodians) or "no one"
-        raise BadSignOff(f"--name {said.name}: the custodians of this key are {custodians}")
+        raise ReportError(f"--name {said.name}: the custodians of this key are {custodians}")
     said = said.model_copy(update={"answer": _answer(text, label, said)})
     predicate = said.model_dump(mode="json", exclude={"key_id", "held"})
     statement = in_toto(_KIND, {"key": {"label": label}}, predicate)
     if out.exists():
-        raise BadSignOff(f"{out} exists; an answer is never overwritten")
+        raise ReportError(f"{out} exists; an answer is never overwritten")
     write_file(out, signer.sign(json.dumps(statement, indent=2, ensure_ascii=False).encode()))
 
 
@@ -68,7 +68,7 @@ def _answers(folder: Path, key: DeclaredKey) -> Iterator[Acknowledgement]:
     for name in key.acknowledgements:
         label, said = _read(folder / name, trusted)
         if not label.startswith(key.label):
-            raise BadSignOff(f"{name} is about another key: {label}")
+            raise ReportError(f"{name} is about another key: {label}")
         yield said
 
 
@@ -82,7 +82,7 @@ def _read(path: Path, trusted: Keys) -> tuple[str, Acknowledgement]:
         stated = Acknowledgement.model_validate(said["predicate"])
         return str(subject["digest"]["label"]), stated.model_copy(update={"key_id": signer})
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise BadSignOff(f"{path.name} is not an answer of drillbook key prove") from None
+        raise ReportError(f"{path.name} is not an answer of drillbook key prove") from None
 
 
 def register(

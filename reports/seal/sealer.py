@@ -17,15 +17,7 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 from drillbook.core.files import file_digest, read_file, write_file
-from reports.errors import (
-    BadBundle,
-    BadEvidence,
-    BadKey,
-    BadSignOff,
-    CannotSeal,
-    Distrusted,
-    ReportError,
-)
+from reports.errors import BadBundle, BadEvidence, BadKey, Distrusted, ReportError
 from reports.evidence import json_file
 from reports.evidence.model import Previous, Run, Seal
 from reports.render import phrases
@@ -134,12 +126,12 @@ def _by_hand(query: Path) -> str:
 def _keep_stamp(answer: bytes, bundle: Path) -> datetime:
     """When the bundle existed, by an authority's answer, which replaces the request for it.
 
-    CannotSeal if there is another stamp of the bundle: an earlier one cannot be had again.
+    ReportError if there is another stamp of the bundle: an earlier one cannot be had again.
     """
     moment, path = timestamp.accept(answer, bundle), companion(bundle, ".tsr")
     if (earlier := _earlier_stamp(bundle)) and path.read_bytes() != answer:
         said = f"{path} is a time-stamp of this bundle, of {earlier:%d %B %Y, %H:%M:%S} UTC"
-        raise CannotSeal(f"{said}; for another, keep that file elsewhere")
+        raise ReportError(f"{said}; for another, keep that file elsewhere")
     write_file(path, answer)
     companion(bundle, ".tsq").unlink(missing_ok=True)
     return moment
@@ -199,12 +191,12 @@ def refuse_changes(folder: Path) -> None:
 
 
 def _refuse_signed_off(bundle: Path) -> None:
-    """BadSignOff if there is a sign-off of the bundle: it covers the bytes that would change."""
+    """ReportError if there is a sign-off of the bundle: it covers the bytes that would change."""
     for act in ACTS:
         path = sign_off_file(bundle, act)
         if path.exists():
             what = f"{bundle} was {act} as it is, see {path.name}"
-            raise BadSignOff(f"{what}; keep that file elsewhere, seal, then sign off again")
+            raise ReportError(f"{what}; keep that file elsewhere, seal, then sign off again")
 
 
 @contextmanager
@@ -214,7 +206,7 @@ def _new(path: Path, clean: Callable[[Path], bool]) -> Iterator[Path]:
     try:
         yield fresh
         if not clean(fresh):
-            raise CannotSeal(f"a secret would stand in {path.name}, perhaps as the name of a file")
+            raise ReportError(f"a secret would stand in {path.name}, perhaps as the name of a file")
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
@@ -269,7 +261,7 @@ def seal(given: SimpleNamespace) -> int:
     stamped = companion(folder / BUNDLE, ".tsr").is_file()
     sealed = sealer.seal(folder, run, lambda _: True)
     if sealed.trouble:
-        raise CannotSeal(sealed.trouble)
+        raise ReportError(sealed.trouble)
     lines = [*describe_seal(sealed), Line(f"Bundle: {folder / BUNDLE}")]
     if stamped and not companion(folder / BUNDLE, ".tsr").is_file():
         said = "Its time-stamp was for the earlier bundle: `evidence timestamp` gets another."
@@ -317,10 +309,10 @@ class Who(NamedTuple):
     remark: str
 
     def check(self) -> Who:
-        """A copy without outer white space; BadSignOff if something cannot be shown."""
+        """A copy without outer white space; ReportError if something cannot be shown."""
         for what, text in (("--name", self.name), ("--role", self.role), ("--remark", self.remark)):
             if len(text) > _LONGEST or not text.isprintable():
-                raise BadSignOff(f"{what}: give one line of at most {_LONGEST} characters")
+                raise ReportError(f"{what}: give one line of at most {_LONGEST} characters")
         return Who(*(text.strip() for text in self))
 
 
@@ -344,7 +336,7 @@ def write_sign_off(bundle: Path, run: Run, who: Who, key: SigningKey | None) -> 
     path = sign_off_file(bundle, who.act)
     if path.exists():
         done = f"it was {who.act} before; to sign again, keep that file elsewhere"
-        raise BadSignOff(f"{path} exists: {done}")
+        raise ReportError(f"{path} exists: {done}")
     write_file(path, key.sign(payload) if key else payload)
     return path
 
@@ -354,7 +346,7 @@ def examine_to_sign(
 ) -> tuple[Run, list[Line]]:
     """The run to sign off, and lines that describe it; approved_by is the key that approves it.
 
-    Distrusted if the bundle was changed, or none of these keys signed it. BadSignOff if it decides
+    Distrusted if the bundle was changed, or none of these keys signed it. ReportError if it decides
     or proves little, unless `anyway`.
     """
     run, examination = intact(bundle, Trust(keys, keys is None), "it is not signed off")
@@ -370,7 +362,7 @@ def examine_to_sign(
     if not examination.envelope:
         doubts.append("the bundle is unsigned")
     if doubts and not anyway:
-        raise BadSignOff(f"{bundle}: {'; '.join(doubts)}. To sign it all the same: --anyway")
+        raise ReportError(f"{bundle}: {'; '.join(doubts)}. To sign it all the same: --anyway")
     shown = list(_preview(run, examination))
     if approved_by and approved_by == examination.signer:
         said = "This key sealed the bundle: its approval is not independent, and does not count."

@@ -26,7 +26,7 @@ from rfc3161_client import (
 )
 
 from drillbook.core.files import open_file, read_file
-from reports.errors import BadKey, CannotSeal, Distrusted, Undecided
+from reports.errors import BadKey, Distrusted, ReportError, Undecided
 from reports.seal import zip_file
 
 _LARGEST = 1 << 20
@@ -41,7 +41,7 @@ def request(bundle: Path) -> bytes:
 
 
 def ask(authority: str, query: bytes) -> bytes:
-    """The answer of an authority on the network; CannotSeal if none came within 15 s."""
+    """The answer of an authority on the network; ReportError if none came within 15 s."""
     answer: Future[bytes] = Future()
 
     def fetch() -> None:
@@ -63,7 +63,7 @@ def ask(authority: str, query: bytes) -> bytes:
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError):
         why = "it cannot be reached"
     # The rest of the address, which the error may quote, may hold a password.
-    raise CannotSeal(f"no time-stamp from {host}: {why}; check --tsa")
+    raise ReportError(f"no time-stamp from {host}: {why}; check --tsa")
 
 
 def _fetch(authority: str, query: bytes) -> bytes:

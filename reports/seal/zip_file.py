@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from drillbook.core.files import open_file
-from reports.errors import BadBundle, CannotSeal, Distrusted
+from reports.errors import BadBundle, Distrusted, ReportError
 
 LARGEST = 256 << 20
 MOST = 4096
@@ -60,15 +60,15 @@ class Entry(NamedTuple):
 
 
 def pack(files: Mapping[str, Path], target: BinaryIO) -> None:
-    """Write these files under these names; CannotSeal if a name or the size cannot be."""
+    """Write these files under these names; ReportError if a name or the size cannot be."""
     entries: list[Entry] = []
     folded = [name.casefold() for name in files]
     for name in sorted(files):
         if reason := _unfit(name) or ("occurs twice" if folded.count(name.casefold()) > 1 else ""):
-            raise CannotSeal(f"{name!r} {reason}; rename it")
+            raise ReportError(f"{name!r} {reason}; rename it")
         entry = _measure(name, files[name], entries[-1].end if entries else 0)
         if entry.end > LARGEST or len(entries) == MOST:
-            raise CannotSeal(f"more than {LARGEST >> 20} MiB or {MOST} files cannot be sealed")
+            raise ReportError(f"more than {LARGEST >> 20} MiB or {MOST} files cannot be sealed")
         target.write(entry.head)
         _copy(files[name], target, entry)
         entries.append(entry)
@@ -90,7 +90,7 @@ def _copy(path: Path, target: BinaryIO, entry: Entry) -> None:
             crc = zlib.crc32(chunk, crc)
             target.write(chunk)
     if crc != entry.crc:
-        raise CannotSeal(f"{entry.name} changed while it was sealed; let its writer end first")
+        raise ReportError(f"{entry.name} changed while it was sealed; let its writer end first")
 
 
 def _directory(entries: list[Entry]) -> bytes:

@@ -18,7 +18,7 @@ import pytest
 
 from drillbook.core.options import SHARD
 from reports.controls import Catalogue, patterns
-from reports.errors import BadShard, UnknownControl
+from reports.errors import ReportError
 from reports.evidence.model import ELSEWHERE, INTERRUPTED, LEFT_OUT, NO_SPEC, OUTSIDE
 
 # The mark of a spec that changes nothing.
@@ -36,9 +36,9 @@ class Shard(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Shard:
-        """A shard from NUMBER/OF; BadShard for anything else."""
+        """A shard from NUMBER/OF; ReportError for anything else."""
         if wrong := SHARD.kind.fault(text):
-            raise BadShard(f"--shard {wrong}")
+            raise ReportError(f"--shard {wrong}")
         return cls(*map(int, text.split("/")))
 
     def choose(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
@@ -199,14 +199,14 @@ class Plan:
     def _check(self, item: pytest.Item, catalogue: Catalogue) -> None:
         named = controls(item)
         if not named:
-            raise UnknownControl(
+            raise ReportError(
                 f"{item.nodeid} names no control; mark it: pytest.mark.control('KEY-1')"
             )
         for control in named:
             try:
                 catalogue[control]
-            except UnknownControl as trouble:
-                raise UnknownControl(f"{item.nodeid}: {trouble}") from None
+            except ReportError as trouble:
+                raise ReportError(f"{item.nodeid}: {trouble}") from None
 
 
 def controls(item: pytest.Item) -> tuple[str, ...]:
@@ -216,7 +216,7 @@ def controls(item: pytest.Item) -> tuple[str, ...]:
 
 
 def plan(config: pytest.Config) -> Plan:
-    """The plan that the options ask for; BadShard for a wrong --shard."""
+    """The plan that the options ask for; ReportError for a wrong --shard."""
     option = config.getoption
     return Plan(
         selection=patterns(option("--controls")),

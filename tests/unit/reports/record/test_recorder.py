@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from reports.errors import UnknownWord
+from reports.errors import ReportError
 from reports.record.recorder import Recorder
 from reports.verdict import Verdict
 
@@ -107,7 +107,7 @@ def test_full_disk_is_remembered_not_raised(recorder, tmp_path):
     ],
 )
 def test_unknown_word_is_refused(recorder, act):
-    with pytest.raises(UnknownWord):
+    with pytest.raises(ReportError, match=r"did you mean|known are"):
         act(recorder)
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from reports.errors import BadSignOff
+from reports.errors import ReportError
 from reports.evidence.context import SignOff
 from reports.evidence.model import Counts
 from reports.seal import sealer, signature, verification
@@ -333,7 +333,7 @@ def test_sign_off_takes_three_hundred_characters(bundle, what):
     path = sealer.write_sign_off(bundle, sample_run.run(), who, None)
     assert "x" * 300 in path.read_text()
     path.unlink()
-    with pytest.raises(BadSignOff, match="give one line of at most 300 characters"):
+    with pytest.raises(ReportError, match="give one line of at most 300 characters"):
         sealer.Who(**given | {what: "x" * 301}).check()
 
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from drillbook.core.application import ROOT
-from reports.errors import BadShard
+from reports.errors import ReportError
 from reports.evidence.model import Run
 from reports.render.context_sections import surroundings
 from reports.seal.manifest import MANIFEST
@@ -359,5 +359,5 @@ def test_changed_or_missing_folder_is_refused(parts, merged, tmp_path):
 
 @pytest.mark.parametrize("text", ["", "0/2", "3/2", "2", "a/b", "1/1000", "1/2/3", "-1/2", "²/3"])
 def test_nonsense_is_no_shard(text):
-    with pytest.raises(BadShard, match="such as 2/5"):
+    with pytest.raises(ReportError, match="such as 2/5"):
         Shard.parse(text)
