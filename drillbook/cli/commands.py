@@ -55,18 +55,9 @@ def _announce(given: Given) -> Announcement:
     """
     from reports.notify.notice import announce
 
-    value = given.values.get
     # No process of a run should inherit it.
     os.environ.pop(o.PING.variable, None)
-    return announce(
-        given.command.name,
-        Path.cwd(),
-        config=value(o.CONFIG.key),
-        run_dir=value(o.RUN_DIR.key) or o.default_runs_folder(),
-        monitor=value(o.PING.key),
-        monitor_file=value(o.PING_FILE.key),
-        metrics=value(o.METRICS.key),
-    )
+    return announce(given.command.name, Path.cwd(), given.values)
 
 
 def _call_pytest(

@@ -18,7 +18,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -33,6 +33,7 @@ from urllib.error import HTTPError
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
+from drillbook.core import options as o
 from drillbook.core.application import install_extra
 from drillbook.core.display import printable
 from drillbook.core.files import load_text, refuse_open
@@ -80,25 +81,16 @@ GAUGES = {
 }
 
 
-def announce(
-    command: str,
-    folder: Path,
-    *,
-    config: str | None,
-    run_dir: str,
-    monitor: str | None,
-    monitor_file: str | None,
-    metrics: str | None = None,
-) -> Announcement:
-    """The announcement that the command line and drillbook.toml ask for.
+def announce(command: str, folder: Path, given: Mapping[str, Any]) -> Announcement:
+    """The announcement that the given options and drillbook.toml ask for.
 
     BadInput if a file is missing or open to others, BadDeclaration if it is broken.
     """
-    path, words, _ = load_words(folder, config)
+    monitor, file, metrics = (given.get(one.key) for one in (o.PING, o.PING_FILE, o.METRICS))
+    path, words, _ = load_words(folder, given.get(o.CONFIG.key))
     said = words.notify
-    if monitor_file or said.ping_file:
-        file = folder / monitor_file if monitor_file else path.parent / str(said.ping_file)
-        addresses = load_addresses(file)
+    if file or said.ping_file:
+        addresses = load_addresses(folder / file if file else path.parent / str(said.ping_file))
         monitor = monitor or addresses.get(command) or addresses.get("")
     people: tuple[str, ...] = ()
     if said.receivers_file:
@@ -107,7 +99,8 @@ def announce(
     if metrics or said.metrics:
         target = folder / metrics if metrics else path.parent / str(said.metrics)
         check_target(target)
-    return Announcement(command, words, folder / run_dir, monitor, people, said.on, target)
+    runs = folder / (given.get(o.RUN_DIR.key) or o.default_runs_folder())
+    return Announcement(command, words, runs, monitor, people, said.on, target)
 
 
 # Not compared by value: pytest keeps its plugins in sets.

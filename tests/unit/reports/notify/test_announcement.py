@@ -204,8 +204,7 @@ def configure(folder, text):
 
 
 def asked(folder, command="drill", **given):
-    usual = {"config": None, "run_dir": "runs", "monitor": None, "monitor_file": None}
-    return announce(command, folder, **{**usual, **given})
+    return announce(command, folder, {"config": None, "run_dir": "runs", **given})
 
 
 def test_receivers_come_from_files(tmp_path, hooks):
@@ -219,6 +218,15 @@ def test_receivers_come_from_files(tmp_path, hooks):
     with asked(tmp_path, "verify") as one:
         one.end(0)
     assert hooks.paths == ["/hook"]
+    hooks.seen.clear()
+    with asked(tmp_path, "verify", ping=f"{hooks.url}/own") as one:
+        one.end(1)
+    assert hooks.paths == ["/own/start", "/own/1"]
+    hooks.seen.clear()
+    private(tmp_path / "q", f"{hooks.url}/q\n")
+    with asked(tmp_path, "verify", ping=None, ping_file="q") as one:
+        one.end(1)
+    assert hooks.paths == ["/q/start", "/q/1"]
 
 
 @pytest.mark.parametrize(
