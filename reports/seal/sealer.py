@@ -35,7 +35,7 @@ from reports.seal.manifest import (
     sign_off_file,
     statement,
 )
-from reports.seal.signature import Keys, SigningKey
+from reports.seal.signature import SigningKey
 from reports.seal.verification import ACTS, SIGN_OFF, Examination, Trust, intact
 from reports.verdict import FAILED, PASSED, UNDECIDED
 
@@ -341,33 +341,18 @@ def write_sign_off(bundle: Path, run: Run, who: Who, key: SigningKey | None) -> 
     return path
 
 
-def examine_to_sign(
-    bundle: Path, keys: Keys | None, *, anyway: bool, approved_by: str | None = None
-) -> tuple[Run, list[Line]]:
-    """The run to sign off, and lines that describe it; approved_by is the key that approves it.
-
-    Distrusted if the bundle was changed, or none of these keys signed it. ReportError if it decides
-    or proves little, unless `anyway`.
-    """
-    run, examination = intact(bundle, Trust(keys, keys is None), "it is not signed off")
-    doubts = []
+def _doubts(run: Run, examination: Examination) -> Iterator[str]:
+    """Why the bundle decides or proves little."""
     if run.exit_code not in (PASSED, FAILED):
-        doubts.append(f"the run is {phrases.outcome(run).word.lower()}")
+        yield f"the run is {phrases.outcome(run).word.lower()}"
     elif phrases.color_code(run) == UNDECIDED:
-        doubts.append("the run judged no gating control")
+        yield "the run judged no gating control"
     if run.subject.grade == "rehearsal":
-        doubts.append("it is a rehearsal, no evidence about a deployment")
+        yield "it is a rehearsal, no evidence about a deployment"
     if phrases.planted_bug(run.run.command):
-        doubts.append("a bug was planted on purpose")
+        yield "a bug was planted on purpose"
     if not examination.envelope:
-        doubts.append("the bundle is unsigned")
-    if doubts and not anyway:
-        raise ReportError(f"{bundle}: {'; '.join(doubts)}. To sign it all the same: --anyway")
-    shown = list(_preview(run, examination))
-    if approved_by and approved_by == examination.signer:
-        said = "This key sealed the bundle: its approval is not independent, and does not count."
-        shown += wrap(said, style=("yellow",))
-    return run, shown
+        yield "the bundle is unsigned"
 
 
 def _preview(run: Run, examination: Examination) -> Iterator[Line]:
@@ -390,10 +375,14 @@ def sign_off(given: SimpleNamespace) -> int:
     key = make_sealer(given.signing_key, given.signing_key_env, None).key
     bundle = bundle_of(Path(given.bundle))
     trusted = signature.load_trusted_keys(*given.pubkey) if given.pubkey else None
-    by_key = key.id if key and who.act == "approved" else None
-    run, shown = examine_to_sign(bundle, trusted, anyway=given.anyway, approved_by=by_key)
+    run, examination = intact(bundle, Trust(trusted, trusted is None), "it is not signed off")
+    if (doubts := "; ".join(_doubts(run, examination))) and not given.anyway:
+        raise ReportError(f"{bundle}: {doubts}. To sign it all the same: --anyway")
+    shown = [*_preview(run, examination)]
+    if key and who.act == "approved" and key.id == examination.signer:
+        said = "This key sealed the bundle: its approval is not independent, and does not count."
+        shown += wrap(said, style=("yellow",))
     path = write_sign_off(bundle, run, who, key)
     by = f"signed with key {key.id[:16]}" if key else "without a key: a note, and no proof"
-    write(shown)
-    write([Line(f"{path}: {given.act} by {given.name}, {by}")])
+    write([*shown, Line(f"{path}: {given.act} by {given.name}, {by}")])
     return PASSED
