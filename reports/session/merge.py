@@ -247,23 +247,19 @@ def _redaction(runs: Sequence[Run]) -> Redaction:
 
 
 def main(given: SimpleNamespace) -> int:
-    """Join the given folders; the exit code of the joined run."""
-    lines, code = _merge(given)
-    write(lines)
-    return code
-
-
-def _merge(given: SimpleNamespace) -> tuple[list[Line], int]:
+    """Join the given folders; the exit code of the joined run, 0 for a matrix of other runs."""
     folders = list(dict.fromkeys(Path(name).resolve() for name in given.runs))
-    run_dir = Path(given.run_dir)
+    run_dir, quiet = Path(given.run_dir), bool(given.quiet)
     if len(folders) < 2:
         raise ReportError("name the shards, or runs: drillbook evidence merge folder folder ...")
     runs = [_load(folder) for folder in folders]
+    run_id = new_id(datetime.now(UTC))
+    command = shlex.join(["drillbook", "evidence", "merge", *(run.run.id for run in runs)])
     if not any(run.run.shard for run in runs):
-        lines, code = _side_by_side(runs, folders, run_dir)
-        return lines[-1:] if given.quiet else lines, code
+        lines = _side_by_side(runs, folders, run_dir, id=run_id, command=command)
+        write(lines[-1:] if quiet else lines)
+        return PASSED
     refuse_unlike(runs)
-    run_id, command = _name(runs)
     run = join(runs, id=run_id, command=command, make=run_metadata.make())
     fresh = {"uuid": uuid_of_run(run_id), "previous_run": run_metadata.previous_run(run_dir)}
     joined = run.model_copy(update={"identity": run.identity.model_copy(update=fresh)})
@@ -276,9 +272,9 @@ def _merge(given: SimpleNamespace) -> tuple[list[Line], int]:
         written = bundle.write(Redactor(), lambda _: joined)
     finally:
         bundle.close()
-    report, quiet = str(bundle.path / "report.html"), bool(given.quiet)
-    lines = [*bundle.conclude(written, report, quiet=quiet, verbose=bool(given.verbose))]
-    return lines, bundle.exit_code(written)
+    report = str(bundle.path / "report.html")
+    write(bundle.conclude(written, report, quiet=quiet, verbose=bool(given.verbose)))
+    return bundle.exit_code(written)
 
 
 def _copy_logs(folder: Path, target: Path) -> None:
@@ -291,28 +287,21 @@ def _copy_logs(folder: Path, target: Path) -> None:
 
 
 def _side_by_side(
-    runs: Sequence[Run], folders: Sequence[Path], run_dir: Path
-) -> tuple[list[Line], int]:
-    """Write the matrix to a folder of its own; it has no verdict, so the exit code is 0."""
+    runs: Sequence[Run], folders: Sequence[Path], run_dir: Path, **own: str
+) -> list[Line]:
+    """Write the matrix to a folder of its own, and describe it."""
     ids = [run.run.id for run in runs]
     if twice := [one for one in ids if ids.count(one) > 1]:
         raise ReportError(f"run {twice[0]} is there twice")
-    named, command = _name(runs)
     digests = {
         run.run.id: file_digest(folder / RECORD) for run, folder in zip(runs, folders, strict=True)
     }
-    made = matrix(runs, id=named, command=command, digests=digests)
-    place = run_dir / f"{named}-matrix"
+    made = matrix(runs, digests=digests, **own)
+    place = run_dir / f"{made.id}-matrix"
     place.mkdir(parents=True)
     for name, data in files(made).items():
         (place / name).write_bytes(data)
-    return [*describe(made), Line(f"Matrix: {place / 'matrix.html'}")], PASSED
-
-
-def _name(runs: Sequence[Run]) -> tuple[str, str]:
-    """The id of what is made now, and the command that makes it."""
-    command = shlex.join(["drillbook", "evidence", "merge", *(one.run.id for one in runs)])
-    return new_id(datetime.now(UTC)), command
+    return [*describe(made), Line(f"Matrix: {place / 'matrix.html'}")]
 
 
 def _load(folder: Path) -> Run:
