@@ -267,6 +267,16 @@ def test_no_cure_says_anew(made):
     assert not [str(one) for one in found if "anew" in one.cure]
 
 
+def test_no_cure_redeploys_another_release(made):
+    found, _ = made
+    told = [one for one in found if re.search(r"\bredeploy\b|same redeployment", one.cure)]
+    assert {"AUTH_SECRET", "POSTGRES_PASSWORD", "SMTP_PASSWORD"} <= {
+        one.sentence.split(" ")[0] for one in told
+    }
+    assert [one for one in told if "in place of that" in one.cure], "the cache's command"
+    assert [str(one) for one in told if "--pull never" not in one.cure] == []
+
+
 @pytest.mark.parametrize(
     ("words", "first", "then"),
     [
