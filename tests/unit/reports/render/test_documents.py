@@ -16,6 +16,7 @@ from reports.evidence.model import (
     LEFT_OUT,
     OUTSIDE,
     Backend,
+    Change,
     Command,
     DocumentFile,
     Leak,
@@ -296,6 +297,23 @@ def test_page_is_well_formed_and_asks_for_nothing():
 
 def test_a_note_of_a_step_marks_commands_as_code():
     assert "after 4.2 s; see <code>docker logs</code>" in html.render(sample_run.run())
+
+
+@pytest.mark.parametrize("verdict", [v for v in Verdict if v not in phrases.ASSERTED])
+def test_no_command_stands_between_backticks(verdict):
+    run = sample_run.run()
+    spec = run.controls[0].specs[0]
+    spec = spec.model_copy(update={"message": "only by `drillbook drill`", "verdict": verdict})
+    told = {"verdict": verdict, "note": "see `docker ps`", "gating": False, "specs": (spec,)}
+    controls = (run.controls[0].model_copy(update=told),)
+    one = {"name": "disk", "sentence": "run `df`"}
+    told = {"killed": "by `kill`", "differences": ("`a` is new",), "advice": (one,)}
+    change = Change(older="a:1", newer="b:2", **told)
+    told = {"controls": controls, "change": change, "exit_code": 2}
+    page = html.render(run.model_copy(update=told))
+    for command in ("drillbook verify", "drillbook drill", "kill", "a", "df"):
+        assert f"<code>{command}</code>" in page
+    assert "`" not in page.partition("<script>")[0]
 
 
 def test_page_leads_to_the_documents_that_were_written():
