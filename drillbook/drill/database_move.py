@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,12 +68,17 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
         now = after.get(name)
         if was == now:
             continue
-        if isinstance(was, list) and isinstance(now, list):
-            gone, new = (sorted({*one} - {*other}) for one, other in ((was, now), (now, was)))
-            found.append(f"{name}: gone: {gone[:_MOST]}, new: {new[:_MOST]}")
+        if isinstance(was or now, list):
+            # PostgreSQL answers NULL where there is none of a kind.
+            held, holds = {*(was or ())}, {*(now or ())}
+            found.append(f"{name}: gone: {_names(held - holds)}; new: {_names(holds - held)}")
         else:
             found.append(f"{name}: {was} became {now}")
     return found
+
+
+def _names(found: Set[str]) -> str:
+    return ", ".join(sorted(found)[:_MOST]) or "nothing"
 
 
 @seam("restore_for_move")

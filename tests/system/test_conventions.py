@@ -246,6 +246,13 @@ def test_a_command_that_is_called_has_a_time_limit():
     assert endless == [], "a command that hangs would hold the run for ever: add timeout="
 
 
+def test_what_a_command_printed_is_no_repr_in_a_message():
+    values = (node for path in CODE for node in ast.walk(tree(path)) if "tests" not in path.parts)
+    shown = [ast.unparse(one) for one in values if isinstance(one, ast.FormattedValue)]
+    assert len(shown) > 999
+    assert [one for one in shown if re.search(r"(stderr|stdout)(\[.*\])?!r", one)] == []
+
+
 def test_claims_have_corrections():
     bare = [one["id"] for one in CATALOGUE if one["nature"] == "claim" and not one["corrections"]]
     assert bare == [], "say in controls.toml what the runbook should say instead"

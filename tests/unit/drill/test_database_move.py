@@ -18,8 +18,8 @@ SAME = {"collation": "C, C", "extensions": ["pg_trgm", "plpgsql"], "triggers": N
     [
         (SAME, []),
         (SAME | {"collation": "C, en"}, ["collation: C, C became C, en"]),
-        (SAME | {"extensions": ["plpgsql"]}, ["extensions: gone: ['pg_trgm'], new: []"]),
-        (SAME | {"triggers": ["users spy"]}, ["triggers: None became ['users spy']"]),
+        (SAME | {"extensions": ["plpgsql"]}, ["extensions: gone: pg_trgm; new: nothing"]),
+        (SAME | {"triggers": ["users spy"]}, ["triggers: gone: nothing; new: users spy"]),
         ({}, ["collation", "extensions"]),
     ],
 )
