@@ -8,6 +8,7 @@ Exit code 0; 1 if a run's evidence or its seal was changed; 3 if the page cannot
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -312,12 +313,12 @@ def _change_lines(row: Row) -> Iterator[Line]:
         yield Line(f"  and {len(row.changes) - _MOST} more, on the page")
 
 
-def _write_answer(history: History, page: Path) -> None:
+def _write_answer(history: History, page: Path | None) -> None:
     newest = _row(history, history.runs[-1]) if history.runs else None
     earlier = newest.before if newest else None
     write_json(
         "history",
-        page=str(page),
+        page=str(page) if page else None,
         troubles=[*history.troubles],
         unreadable=[*history.unreadable],
         runs=[
@@ -342,11 +343,19 @@ def main(given: SimpleNamespace) -> int:
     history, today = load_history(runs), datetime.now(UTC).date()
     if given.output == "text":
         write(describe(history, today))
-    page = ledger_path(runs).with_name("history.html")
-    text = render(history, os.path.relpath(runs, page.parent), today)
-    write_file(page, text.encode(errors="replace"))
+    target = ledger_path(runs).with_name("history.html")
+    text = render(history, os.path.relpath(runs, target.parent), today)
+    page: Path | None = target
+    said = f"Page: {target}"
+    try:
+        write_file(target, text.encode(errors="replace"))
+    except OSError as trouble:
+        # An auditor's copy may be read-only: what it says is printed nevertheless.
+        if trouble.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        said, page = f"No page: {target.parent}: {trouble.strerror}", None
     if given.output == "json":
         _write_answer(history, page)
     else:
-        write([Line(f"Page: {page}")])
+        write([Line(said)])
     return FAILED if history.troubles or history.unreadable else PASSED

@@ -202,7 +202,15 @@ def find_runs(name: str) -> Path:
     if not folder.is_dir():
         said = f"{folder} is not a folder of runs; drillbook verify makes one, or give --run-dir"
         raise ReportError(said)
+    refuse_one_run(folder)
     return folder
+
+
+def refuse_one_run(folder: Path) -> None:
+    """ReportError for the folder of one run: it holds no runs, and gets no file after its seal."""
+    if (folder / RECORD).is_file():
+        above = folder.resolve().parent
+        raise ReportError(f"{folder} is the folder of one run; give --run-dir {above}")
 
 
 def ledger_path(runs: Path) -> Path:

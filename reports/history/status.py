@@ -24,7 +24,14 @@ from reports.config import declarations
 from reports.config.due_dates import cadence_in_words, due_again, period
 from reports.errors import BadBundle, Distrusted
 from reports.evidence.context import Organisation, Schedule
-from reports.history.runs import History, Past, load_history, name_past, past_of
+from reports.history.runs import (
+    History,
+    Past,
+    load_history,
+    name_past,
+    past_of,
+    refuse_one_run,
+)
 from reports.render.phrases import days
 from reports.render.terminal import Line, wrap, write
 from reports.seal.manifest import BUNDLE
@@ -168,6 +175,7 @@ def main(
     words = declarations.load(Path.cwd(), given.config, None, controls.load()).words
     keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
     now = datetime.now(UTC)
+    refuse_one_run(run_dir)
     history = load_history(run_dir)
     runs = history.runs
     if keys is not None:

@@ -1,5 +1,6 @@
 """The history over time: what changed since the last comparable run, and what is past its time."""
 
+import errno
 import re
 from datetime import UTC, date, datetime, timedelta
 
@@ -294,6 +295,32 @@ def test_the_command_writes_the_page_and_fails_on_a_line_that_cannot_be_read(tmp
 def test_a_folder_that_is_not_there_is_told_in_a_sentence(tmp_path, capsys):
     assert commands.history(["--run-dir", str(tmp_path / "absent")]) == 3
     assert "is not a folder of runs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("output", "said"), [("text", "No page: "), ("json", '"page": null')], ids=["text", "json"]
+)
+def test_a_history_that_is_read_only_is_told_without_its_page(
+    tmp_path, capsys, monkeypatch, output, said
+):
+    ended(tmp_path, "one")
+
+    def refuse(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("reports.history.overview.write_file", refuse)
+    assert commands.history(["--run-dir", str(tmp_path), "--output", output]) == 0
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["history", "status"])
+def test_the_folder_of_one_run_is_not_taken_for_an_empty_history(tmp_path, capsys, name):
+    ended(tmp_path, "one")
+    before = sorted((tmp_path / "one").iterdir())
+    assert commands.call(name, ["--run-dir", tmp_path / "one"]) == 3
+    said = capsys.readouterr().err.replace("\n ", "")
+    assert f"is the folder of one run; give --run-dir {tmp_path}" in said
+    assert sorted((tmp_path / "one").iterdir()) == before
 
 
 def test_violated_controls_are_wrong_and_waived_ones_are_named():
