@@ -186,6 +186,11 @@ def parse(given: str) -> Address:
         return _repository(*text.split(":", 1))
     if match := _URL.fullmatch(text):
         return _url(text, match)
+    if "://" in text:
+        raise BadInput(
+            "the backup given is neither a path nor a URL; a repository of restic is written "
+            "restic:rest:https://…"
+        )
     return Address("path", text, text)
 
 

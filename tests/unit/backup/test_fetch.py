@@ -86,6 +86,13 @@ def test_what_can_be_no_place_is_refused(given):
         parse(given)
 
 
+@pytest.mark.parametrize("given", ["rest:https://ada:pw@host/r", "s3:https://ada:pw@host/r"])
+def test_a_repository_without_its_program_is_no_path_whose_password_is_shown(given):
+    with pytest.raises(BadInput, match="restic:rest:") as refused:
+        parse(given)
+    assert "pw" not in str(refused.value)
+
+
 @pytest.mark.parametrize("given", ["sftp://ada:a/pw@host/b.sql", "restic:rest:https://a:b/pw@h/"])
 def test_a_password_that_the_url_does_not_encode_is_not_shown(given):
     with pytest.raises(BadInput, match="%2F") as refused:
