@@ -57,7 +57,8 @@ def _announce(given: Given) -> Announcement:
 
     # No process of a run should inherit it.
     os.environ.pop(o.PING.variable, None)
-    return announce(given.command.name, Path.cwd(), given.values)
+    pinging = [one.name for one in COMMANDS if o.PING in one.options]
+    return announce(given.command.name, Path.cwd(), given.values, pinging)
 
 
 def _call_pytest(

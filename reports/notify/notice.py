@@ -18,7 +18,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -37,6 +37,7 @@ from drillbook.core import options as o
 from drillbook.core.application import install_extra
 from drillbook.core.display import printable
 from drillbook.core.files import load_text, refuse_open
+from drillbook.core.options import nearest
 from reports.config.declarations import Words, load_words
 from reports.errors import BadDeclaration
 from reports.evidence.model import Run
@@ -81,16 +82,20 @@ GAUGES = {
 }
 
 
-def announce(command: str, folder: Path, given: Mapping[str, Any]) -> Announcement:
+def announce(
+    command: str, folder: Path, given: Mapping[str, Any], pinging: Collection[str] = ()
+) -> Announcement:
     """The announcement that the given options and drillbook.toml ask for.
 
-    BadInput if a file is missing or open to others, BadDeclaration if it is broken.
+    pinging: the commands that ping; the file of addresses may name no other. BadInput if a file is
+    missing or open to others, BadDeclaration if it is broken.
     """
     monitor, file, metrics = (given.get(one.key) for one in (o.PING, o.PING_FILE, o.METRICS))
     path, words, _ = load_words(folder, given.get(o.CONFIG.key))
     said = words.notify
     if file or said.ping_file:
-        addresses = load_addresses(folder / file if file else path.parent / str(said.ping_file))
+        named = folder / file if file else path.parent / str(said.ping_file)
+        addresses = load_addresses(named, pinging)
         monitor = monitor or addresses.get(command) or addresses.get("")
     people: tuple[str, ...] = ()
     if said.receivers_file:
@@ -312,15 +317,24 @@ def load_private_lines(path: Path) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def load_addresses(path: Path) -> dict[str, str]:
-    """The addresses of a ping file, by command; "" stands for all other commands."""
-    found = {}
+def load_addresses(path: Path, commands: Collection[str] = ()) -> dict[str, str]:
+    """The addresses of a ping file, by command; "" stands for all other commands.
+
+    A monitor that never got a ping raises no alarm, so an address that no command uses is refused.
+    """
+    found: dict[str, str] = {}
     for number, line in enumerate(load_private_lines(path), 1):
         command, _, address = line.rpartition(" ")
         if not _WEB.fullmatch(address):
             said = f"entry {number} is not `COMMAND URL` or `URL`; write `drill https://…`"
             raise BadDeclaration(f"{path}: {said}")
-        found[command.strip()] = address
+        command = " ".join(command.split())
+        if command and commands and command not in commands:
+            said = f"entry {number} names no command that pings{nearest(command, commands)}"
+            raise BadDeclaration(f"{path}: {said}")
+        if command in found:
+            raise BadDeclaration(f"{path}: entry {number} is a second address for the same command")
+        found[command] = address
     return found
 
 

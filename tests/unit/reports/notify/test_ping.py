@@ -76,7 +76,7 @@ def test_a_bug_of_a_library_is_a_warning(capsys):
 
 def test_each_command_has_its_own_address(tmp_path):
     text = "# monitors\ndrill https://a/1\nrunbook run https://a/2\n\nhttps://a/3\n"
-    found = load_addresses(private(tmp_path / "ping", text))
+    found = load_addresses(private(tmp_path / "ping", text), ["drill", "runbook run"])
     assert found == {"drill": "https://a/1", "runbook run": "https://a/2", "": "https://a/3"}
 
 
@@ -85,6 +85,9 @@ def test_each_command_has_its_own_address(tmp_path):
     [
         ("https://a/T0ken", 0o644, "chmod 600"),
         ("drill T0ken", 0o600, "entry 1 is not"),
+        ("dril https://a/T0ken", 0o600, "entry 1 names no command that pings; did you mean drill"),
+        ("drill https://a/1\ndrill https://a/T0ken", 0o600, "entry 2 is a second address"),
+        ("https://a/1\nhttps://a/T0ken", 0o600, "entry 2 is a second address"),
         (None, 0, "does not exist"),
     ],
 )
@@ -93,5 +96,5 @@ def test_a_wrong_ping_file_is_one_sentence_without_its_content(tmp_path, text, m
     if text:
         private(path, text).chmod(mode)
     with pytest.raises((BadDeclaration, BadInput), match=said) as refused:
-        load_addresses(path)
+        load_addresses(path, ["drill", "runbook run"])
     assert "T0ken" not in str(refused.value)
