@@ -55,8 +55,15 @@ def check_line(commands: Sequence[Command], words: Sequence[str]) -> str:
     known = {one.name: one for one in commands}
     count = 2 if " ".join(words[:2]) in known else 1
     name = " ".join(words[:count])
+    if words[0] == "drillbook":
+        raise BadInput("give the command without the word drillbook in front of it")
     if name not in known:
         raise BadInput(f"there is no command {name}{o.nearest(name, [*known])}")
+    if name == "key recover":
+        raise BadInput(
+            "key recover is not for a schedule: it does not replace the file that it wrote before, "
+            "so from the second time on it would fail, and what it prints ends up in a log"
+        )
     flags = [flag for one in known[name].options for flag in one.flags]
     for word in words[count:]:
         flag = word.partition("=")[0]
