@@ -282,6 +282,13 @@ def test_the_age_of_the_newest_proof_is_said(runs, capsys):
     assert "STALE: the newest proof is 1 day old." in ran(runs, capsys)[1].out
 
 
+def test_a_run_of_the_future_is_named(runs, capsys):
+    """A drill on a machine whose clock was wrong is not dropped without a word."""
+    left_days_ago(runs, "drill-ahead", -400, **{"DRL-2": "satisfied"})
+    said = " ".join(ran(runs, capsys)[1].out.split())
+    assert "of a day in the future, so not counted: drill-ahead" in said
+
+
 def test_a_rehearsal_is_named_but_not_counted(runs, capsys):
     left(runs, "a", 0, "rehearsal", **dict.fromkeys(EVERY, "satisfied"))
     code, told = ran(runs, capsys)
