@@ -12,8 +12,15 @@ pytestmark = pytest.mark.control("SEC-6")
 def test_quarterly_tasks_were_carried_out(history, grade, record, observe, step):
     now = datetime.now(UTC)
     with step("read the evidence of earlier runs"):
-        record.note(f"{len(history.runs)} earlier runs, unreadable: {history.unreadable or 'none'}")
-        runs = procedures.counting(history.runs, grade, now)
+        genuine = [one for one in history.runs if one.is_genuine]
+        record.note(
+            f"{len(genuine)} earlier runs, unreadable: {history.unreadable or 'none'}, changed "
+            f"since or with a planted bug: {len(history.runs) - len(genuine)}; no signature of "
+            "these runs was checked"
+        )
+        if history.troubles:
+            record.note("; ".join(history.troubles[:5]))
+        runs = procedures.counting(genuine, grade, now)
 
     with step("password rotation, key recovery test and move: none is overdue"):
         late = procedures.late(runs, now)

@@ -1,14 +1,18 @@
 """What earlier runs left behind is read whatever lies next to it, and tells what is overdue."""
 
 import json
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from drillbook.core.errors import Unsupported
 from drillbook.core.options import QUARTERLY
 from drillbook.runbook import procedures
-from reports.history.runs import Facts, Past, load_history
+from reports.history.runs import Facts, History, Past, load_history
+from suites.cadence import test_cadence
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 EVERY = frozenset(controls[0] for controls in QUARTERLY.values())
@@ -92,3 +96,25 @@ def test_a_rehearsal_is_no_evidence_about_a_deployment():
 def test_a_run_of_the_future_counts_for_nothing():
     with pytest.raises(Unsupported):
         procedures.counting([past(-1)], "deployment", NOW)
+
+
+def test_changed_evidence_counts_for_nothing():
+    facts = Facts(verdicts=dict.fromkeys(EVERY, "satisfied"))
+    good = Past("run", datetime.now(UTC) - timedelta(days=1), "deployment", facts)
+    changed = replace(good, intact=False)
+    notes, seen = [], []
+    record = SimpleNamespace(note=notes.append)
+
+    def judged(*runs):
+        history = History(runs, (), ("run x: changed",))
+        test_cadence.test_quarterly_tasks_were_carried_out(
+            history, "deployment", record, seen.append, lambda _: nullcontext()
+        )
+
+    judged(good, changed)
+    assert seen == ["cadence_kept"]
+    assert notes[0].startswith("1 earlier runs, unreadable: none, changed since or with a planted")
+    assert notes[0].endswith("bug: 1; no signature of these runs was checked")
+    assert notes[1] == "run x: changed"
+    with pytest.raises(Unsupported, match="left evidence that counts"):
+        judged(changed)
