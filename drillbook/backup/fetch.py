@@ -446,7 +446,7 @@ def _download(
             _copy_file(storage, one, copy, say)
     else:
         copy = _copy_file(storage, entry, place, say)
-        _copy_checksum(storage, path, copy)
+        _copy_checksum(storage, path, copy, say)
     changes = partial(_changes, storage, path, _marks(storage, entry))
     return LocalBackup(copy, shown, f"{name} from {shown}", modified=_time(entry), changes=changes)
 
@@ -465,14 +465,23 @@ def _copy_file(storage: Any, entry: dict[str, Any], place: Path, say: Say) -> Pa
         return write_copy(iter(partial(source.read, _CHUNK), b""), place, _name(entry), say)
 
 
-def _copy_checksum(storage: Any, path: str, copy: Path) -> None:
+def _copy_checksum(storage: Any, path: str, copy: Path, say: Say) -> None:
     """Copy the checksum next to a file, if the storage shows one, next to its copy.
 
-    Any trouble means that there is none: a credential need not open a second file.
+    Trouble ends nothing, since a credential need not open a second file, and is said.
     """
     content = b""
-    with suppress(Exception), storage.open(f"{path}.sha256", "rb") as source:
-        content = source.read(_LONGEST_CHECKSUM)
+    try:
+        with storage.open(f"{path}.sha256", "rb") as source:
+            content = source.read(_LONGEST_CHECKSUM)
+    except FileNotFoundError:
+        return
+    except Exception:
+        # Every storage has its own errors, whose words may hold a credential.
+        say(
+            f"{copy.name}.sha256 could not be read, so the backup is not compared with a checksum "
+            "next to it"
+        )
     # A server may answer for any name, by a page that says that nothing is there or by the file.
     other = content.lstrip().startswith(b"<") or len(content) == _LONGEST_CHECKSUM
     if not other and integrity.find_checksums(content.decode(errors="replace")):

@@ -275,6 +275,26 @@ def test_the_checksum_next_to_a_remote_file_counts(tmp_path, content, differs, n
         assert bool(integrity.compare_checksum(found.path)) is differs
 
 
+def test_a_checksum_that_cannot_be_read_is_said(tmp_path, monkeypatch):
+    url, storage = remote(tmp_path, dump("2024-10").encode())
+    opened = type(storage).open
+
+    def refuse_checksum(self, path, *given, **options):
+        if path.endswith(".sha256"):
+            raise PermissionError(path)
+        return opened(self, path, *given, **options)
+
+    unsaid, say_nothing = said()
+    with fetch_backup(f"{url}/b.sql", say_nothing):
+        pass
+    monkeypatch.setattr(type(storage), "open", refuse_checksum)
+    heard, say = said()
+    with fetch_backup(f"{url}/b.sql", say) as found:
+        assert not integrity.compare_checksum(found.path)
+    assert "b.sql.sha256 could not be read" in " ".join(heard)
+    assert "sha256" not in " ".join(unsaid), "where there is none, nothing is missing"
+
+
 def test_the_newest_of_a_remote_folder_is_taken(tmp_path):
     url, storage = remote(tmp_path, dump("2024-10").encode())
     storage.pipe_file(f"/{tmp_path.name}/backups/later.sql", b"-- PostgreSQL database dump\n")
