@@ -168,6 +168,30 @@ def test_override_is_not_passed_over_where_it_cannot_be_read(tmp_path, no_docker
         load(file, {})
 
 
+def test_files_that_compose_file_lists_are_not_passed_over(tmp_path, no_docker):
+    file = tmp_path / "docker-compose.yml"
+    file.write_text(PLAIN)
+    (tmp_path / "public.yml").write_text(OVERRIDE)
+    for listed in ({}, {"COMPOSE_FILE": "./docker-compose.yml"}, {"COMPOSE_FILE": "public.yml"}):
+        assert load(file, listed).part("db") is None
+    for separator in (":", ","):
+        listed = {"COMPOSE_FILE": f"docker-compose.yml{separator}public.yml"}
+        listed |= {"COMPOSE_PATH_SEPARATOR": separator} if separator == "," else {}
+        with pytest.raises(BadInput, match=r"public\.yml together with .*: only the docker"):
+            load(file, listed)
+
+
+@pytest.mark.skipif(not shutil.which("docker"), reason="there is no docker program")
+def test_files_that_compose_file_lists_are_read(tmp_path):
+    file, other = tmp_path / "docker-compose.yml", tmp_path / "public.yml"
+    file.write_text(f"{PLAIN}  db:\n    image: postgres:14\n    ports: ['127.0.0.1:1:5432']\n")
+    other.write_text(OVERRIDE)
+    (found,) = compose_checks.find_exposure(
+        load(file, {"COMPOSE_FILE": "docker-compose.yml:public.yml"})
+    )
+    assert (found.file, found.line) == (str(other), 6)
+
+
 def test_override_that_compose_would_not_read_is_none(tmp_path, no_docker):
     (tmp_path / "docker-compose.override.yml").write_text(OVERRIDE)
     for name in ("docker-compose.coolify.yml", "compose.yml", "docker-compose.yml"):
