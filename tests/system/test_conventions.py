@@ -14,6 +14,7 @@ from drillbook.core import options
 from drillbook.core.application import ROOT
 from drillbook.preflight import key_strength
 from drillbook.runbook import diagnosis, rules
+from reports import verdict
 
 CODE = sorted(
     path
@@ -256,6 +257,12 @@ def test_what_a_command_printed_is_no_repr_in_a_message():
 def test_claims_have_corrections():
     bare = [one["id"] for one in CATALOGUE if one["nature"] == "claim" and not one["corrections"]]
     assert bare == [], "say in controls.toml what the runbook should say instead"
+
+
+def test_a_target_that_was_given_gates():
+    of_targets = [one for one in CATALOGUE if one["id"] in ("DRL-3", "UPG-4")]
+    assert len(of_targets) == 2
+    assert all(verdict.gates(one["nature"], one["severity"]) for one in of_targets)
 
 
 def test_what_the_product_violates_has_a_cure():
