@@ -13,10 +13,10 @@ def test_quarterly_tasks_were_carried_out(history, grade, record, observe, step)
     now = datetime.now(UTC)
     with step("read the evidence of earlier runs"):
         genuine = [one for one in history.runs if one.is_genuine]
+        unreadable, left_out = ", ".join(history.unreadable), len(history.runs) - len(genuine)
         record.note(
-            f"{len(genuine)} earlier runs, unreadable: {history.unreadable or 'none'}, changed "
-            f"since or with a planted bug: {len(history.runs) - len(genuine)}; no signature of "
-            "these runs was checked"
+            f"{len(genuine)} earlier runs, unreadable: {unreadable or 'none'}, changed since or "
+            f"with a planted bug: {left_out}; no signature of these runs was checked"
         )
         if history.troubles:
             record.note("; ".join(history.troubles[:5]))
