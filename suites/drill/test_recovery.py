@@ -102,9 +102,10 @@ def test_another_key_opens_nothing(drill, step):
 
 @pytest.mark.control("KEY-5")
 def test_the_right_key_recovers_after_another(drill, step, try_write):
-    with step("stop the copy, and start it with another ENCRYPTION_KEY"):
+    with step("start the copy with another ENCRYPTION_KEY, unless a spec before this one has"):
         assert drill.start().serves
-        drill.deploy_another_key()
+        if not drill.tried_another_key:
+            drill.deploy_another_key()
 
     with step("put the right keys back: it serves, and every secret is there"):
         assert drill.deploy(drill.settings).serves

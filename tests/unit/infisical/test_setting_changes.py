@@ -63,9 +63,9 @@ def test_what_a_change_does(name, value, dangerous, words):
 def test_a_licence_is_needed_at_the_start_where_an_hsm_holds_the_root_key(name, needed):
     # By the source of July 2026 (isHsmActiveAndEnabled, verifyFipsLicense).
     rest = {**BASE, name: "/usr/lib/hsm.so"}
-    [found] = compare_settings({**rest, "LICENSE_KEY": "one"}, rest)
+    [found] = compare({**rest, "LICENSE_KEY": "one"}, rest)
     assert (found.kind, found.dangerous) == ("removed", needed)
-    [found] = compare_settings(rest, {**rest, "LICENSE_KEY": "one"})
+    [found] = compare(rest, {**rest, "LICENSE_KEY": "one"})
     assert not found.dangerous
 
 
