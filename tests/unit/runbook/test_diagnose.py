@@ -477,3 +477,10 @@ def test_a_cause_that_looks_alike_is_thought_of(log, words):
 )
 def test_what_compose_kubernetes_and_systemd_write_before_a_line_is_skipped(prefix):
     assert diagnose([prefix + died(KEY)]).cause.name == "wrong_encryption_key"
+
+
+@pytest.mark.parametrize("name", ["database_address", "cache_password"])
+def test_a_log_that_may_hold_a_password_is_for_no_one_else(name):
+    # Both were printed in clear by releases of 2024.
+    (cause,) = (one for one in diagnosis.ALL if one.name == name)
+    assert "give it to no one" in cause.cure
