@@ -17,6 +17,8 @@ KEYS = {
     "2024-10": "87acc8bb528b681ae0b8c6745b8a2f5f",
     "2026-07": "2e0736ede8c47eaf3b92fb805433ccc0",
 }
+# The backup of May 2024 is of before root keys.
+KEY_BEFORE_ROOT_KEYS = "bfcd389dcec1ed096c72f8788c922a98"
 # The number of secrets with a value; ROWS also counts empty ones, which may have none.
 SECRETS = {"2024-07": 10, "2024-10": 8, "2026-07": 2}
 ROWS = {"2024-07": 10, "2024-10": 10, "2026-07": 2}
@@ -54,21 +56,3 @@ def without_rows(version, table):
     """A backup with all its tables, made by pg_dump --exclude-table-data of one of them."""
     text = _BLOCK.sub(lambda block: "" if block[1] == table else block[0], rows(version))
     return HEAD + tables(version) + text + TAIL
-
-
-def before_root_keys():
-    """A backup as releases before mid-2024 wrote it, without tables and columns of the KMS.
-
-    Made of the rows of July 2024, whose project is of the same generation.
-    """
-    return HEAD + _BLOCK.sub(_earlier, rows("2024-07")) + TAIL
-
-
-def _earlier(block):
-    name, columns, lines = block[1], block[2].split(", "), block[3].splitlines()
-    if "kms" in name:
-        return ""
-    kept = [at for at, column in enumerate(columns) if "kms" not in column]
-    rows_ = ["\t".join(line.split("\t")[at] for at in kept) + "\n" for line in lines]
-    heading = ", ".join(columns[at] for at in kept)
-    return f"COPY public.{name} ({heading}) FROM stdin;\n{''.join(rows_)}\\."

@@ -9,7 +9,7 @@ import pytest
 from drillbook.backup import integrity
 from drillbook.infisical import schema
 from drillbook.keys.hierarchy import Inventory, find_losses
-from tests.support.backups import KEYS, TAIL, before_root_keys, dump, tables, whole
+from tests.support.backups import KEY_BEFORE_ROOT_KEYS, KEYS, TAIL, dump, whole
 from tests.support.commands import check_backup as main
 
 NOW = datetime.now(UTC)
@@ -358,11 +358,8 @@ def test_a_whole_one_with_all_that_is_referred_to_is_good(folder, capsys):
 
 
 def test_one_from_before_root_keys_is_good_without_them(folder, capsys):
-    (folder.parent / "old.env").write_text(f"ENCRYPTION_KEY={KEYS['2024-07']}\n")
-    sql = before_root_keys().replace(
-        "COPY", f"{without(tables('2024-07'), 'kms_root_config')}COPY", 1
-    )
-    (folder / name(0)).write_text(fresh(re.sub("CREATE TABLE public.internal_kms .*\n", "", sql)))
+    (folder.parent / "old.env").write_text(f"ENCRYPTION_KEY={KEY_BEFORE_ROOT_KEYS}\n")
+    (folder / name(0)).write_text(fresh(whole("2024-05")))
     assert asked(capsys, folder / name(0), key="old.env")[0] == 0
 
 
