@@ -14,6 +14,7 @@ import html
 import json
 import lzma
 import re
+import string
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -218,7 +219,7 @@ class Hit(NamedTuple):
 
 
 class Index:
-    """Needles by the blocks of four bytes they begin with.
+    """Needles by the blocks of four bytes they begin with, long ones apart from short ones.
 
     Each has a block at every place of one stride; looking at one place a stride of a text meets
     one of them, however many needles there are. The longer the shortest needle, the fewer places.
@@ -228,9 +229,11 @@ class Index:
 
     def __init__(self, shortest: int = 6) -> None:
         self.texts: dict[bytes, Needle] = {}
-        self._blocks: dict[bytes, set[tuple[int, int]]] = {}
-        self._stride = shortest - self._BLOCK + 1
         self._shortest = shortest
+        # By the least length of the needles: where in a needle of which length each block stands.
+        self._blocks: dict[int, dict[bytes, set[tuple[int, int]]]] = {
+            length: {} for length in (max(shortest, _LONG), shortest)
+        }
         self.longest = 0
 
     def add(self, text: bytes, needle: Needle) -> None:
@@ -239,9 +242,10 @@ class Index:
             return
         self.texts.setdefault(text, needle)
         self.longest = max(self.longest, len(text))
-        for offset in range(self._stride):
+        least = max(length for length in self._blocks if length <= len(text))
+        for offset in range(self._stride(least)):
             block = text[offset : offset + self._BLOCK]
-            self._blocks.setdefault(block, set()).add((offset, len(text)))
+            self._blocks[least].setdefault(block, set()).add((offset, len(text)))
 
     def add_value(self, name: str, value: str) -> None:
         """Search for this value in every encoding."""
@@ -250,27 +254,41 @@ class Index:
 
     def find(self, data: bytes) -> Iterator[Hit]:
         """Every needle in the data, in no particular order."""
-        blocks, size = self._blocks, self._BLOCK
-        places = range(0, len(data) - size + 1, self._stride)
-        for at in [at for at in places if data[at : at + size] in blocks]:
-            for offset, length in blocks[data[at : at + size]]:
-                start = at - offset
-                needle = self.texts.get(data[start : start + length]) if start >= 0 else None
-                if needle:
-                    yield Hit(start, start + length, needle)
+        size = self._BLOCK
+        for least, blocks in self._blocks.items():
+            places = range(0, len(data) - size + 1, self._stride(least)) if blocks else ()
+            for at in [at for at in places if data[at : at + size] in blocks]:
+                for offset, length in blocks[data[at : at + size]]:
+                    start = at - offset
+                    needle = self.texts.get(data[start : start + length]) if start >= 0 else None
+                    if needle:
+                        yield Hit(start, start + length, needle)
+
+    def _stride(self, least: int) -> int:
+        return least - self._BLOCK + 1
 
 
 # Shorter runs hold no secret that is worth the search: sixteen letters of base64 are twelve bytes.
-_IN_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}")
+_SHORTEST_RUN = 16
+# Blanks for what is no letter of base64, and the letters of URLs as the others.
+_BASE64 = (string.ascii_letters + string.digits + "+/").encode()
+_LETTERS = bytes(
+    code if code in _BASE64 else ord(" ")
+    for code in bytes(range(256)).translate(bytes.maketrans(b"-_", b"+/"))
+)
 _IN_HEX = re.compile(rb"[0-9A-Fa-f]{24,}")
 _TEXT = re.compile(rb"[\n\r\x20-\x7e\x80-\xf4]{12,}")
-_BROKEN_RUN = re.compile(rb"(?<=[A-Za-z0-9+/]{60})(?:\\[nr]|[\n\r]){1,4}(?=[A-Za-z0-9+/])")
+# The break comes first in the pattern: so the search skips to the next one.
+_BROKEN_RUN = re.compile(
+    rb"(?:\n(?<=[A-Za-z0-9+/]{60}\n)|\r(?<=[A-Za-z0-9+/]{60}\r)|\\[nr](?<=[A-Za-z0-9+/]{60}\\[nr]))"
+    rb"(?:\\[nr]|[\n\r]){0,3}(?=[A-Za-z0-9+/])"
+)
 _ESCAPE = re.compile(rb'\\(?:u([0-9A-Fa-f]{4})|(["\\/bfnrt]))')
 _CONTROLS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
-_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 # By the bytes that compressed data begins with: what decompresses it.
 _COMPRESSED: tuple[tuple[re.Pattern[bytes], Callable[[], Any]], ...] = (
-    (re.compile(rb"\x1f\x8b\x08|x[\x01\x5e\x9c\xda]"), lambda: zlib.decompressobj(47)),
+    (re.compile(rb"\x1f\x8b\x08"), lambda: zlib.decompressobj(31)),
+    (re.compile(rb"x[\x01\x5e\x9c\xda]"), zlib.decompressobj),
     (re.compile(rb"BZh[1-9]1AY&SY"), bz2.BZ2Decompressor),
     (re.compile(rb"\xfd7zXZ\x00"), lzma.LZMADecompressor),
 )
@@ -315,14 +333,11 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 
 
 def _decode_runs(data: bytes) -> Iterator[bytes]:
-    for run in _IN_BASE64.findall(data):
-        plain = run.translate(_URL_SAFE)
-        for skipped in range(4):
-            whole = plain[skipped : len(plain) - (len(plain) - skipped) % 4]
-            rest = plain[skipped + len(whole) :]
-            # Without its padding the end of a text would be lost.
-            padded = whole + (rest + b"=" * (4 - len(rest)) if len(rest) > 1 else b"")
-            yield binascii.a2b_base64(padded)
-    for run in _IN_HEX.findall(data):
-        for skipped in range(2):
-            yield binascii.unhexlify(run[skipped : len(run) - (len(run) - skipped) % 2])
+    runs = [run for run in data.translate(_LETTERS).split() if len(run) >= _SHORTEST_RUN]
+    # Each run begins a group of letters, and zeros end it: so one call decodes them all.
+    letters = b"".join(run + b"A" * (4 + -len(run) % 4) for run in runs)
+    for skipped in range(4 if runs else 0):
+        yield binascii.a2b_base64(letters[skipped : len(letters) - -skipped % 4])
+    digits = b"".join(run + b"0" * (2 + len(run) % 2) for run in _IN_HEX.findall(b" ".join(runs)))
+    for skipped in range(2 if digits else 0):
+        yield binascii.unhexlify(digits[skipped : len(digits) - skipped])
