@@ -310,8 +310,9 @@ def unwrap(data: bytes, times: int = 2) -> Iterator[bytes]:
 def _unwrap_once(data: bytes) -> Iterator[bytes]:
     texts = _TEXT.findall(data)
     for sign, undo in ((b"%", unquote_to_bytes), (b"\\", partial(_ESCAPE.sub, _unescape))):
-        if escaped := [text for text in texts if sign in text]:
-            yield b"\n".join(map(undo, escaped))
+        lines = (line for text in texts if sign in text for line in text.split(b"\n"))
+        if escaped := [line for line in lines if sign in line]:
+            yield undo(b"\n".join(escaped))
     joined = _BROKEN_RUN.sub(b"", b"\0".join(texts).replace(b"\\/", b"/"))
     if runs := b"\n".join(_decode_runs(joined)):
         yield runs
