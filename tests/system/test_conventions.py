@@ -260,8 +260,8 @@ def test_claims_have_corrections():
 
 
 def test_a_target_that_was_given_gates():
-    of_targets = [one for one in CATALOGUE if one["id"] in ("DRL-3", "UPG-4")]
-    assert len(of_targets) == 2
+    of_targets = [one for one in CATALOGUE if one["id"] in ("DRL-3", "UPG-4", "UPG-5")]
+    assert len(of_targets) == 3
     assert all(verdict.gates(one["nature"], one["severity"]) for one in of_targets)
 
 
