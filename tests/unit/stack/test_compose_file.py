@@ -123,6 +123,15 @@ def test_overlay_labels_all_and_publishes_on_loopback_only(tmp_path):
     assert found["services"]["backend"]["environment"]["NEW_VARIABLE"] == "seen"
 
 
+def test_overlay_passes_what_replaces_a_variable_that_the_file_sets(tmp_path):
+    over, settings = tmp_path / "over.yml", {"POSTGRES_PASSWORD": PASSWORD, "REDIS_URL": "replaced"}
+    model = load(FILE, compose.pinned_images())
+    for replaced, seen in (((), "redis://redis:6379"), (("REDIS_URL",), "replaced")):
+        over.write_text(overlay(model, "ours", {}, {}, ["REDIS_URL"], None, replaced))
+        backend = resolved(settings, over)["services"]["backend"]
+        assert backend["environment"]["REDIS_URL"] == seen
+
+
 def test_overlay_bounds_memory_swap_and_processors(tmp_path):
     over = tmp_path / "over.yml"
     over.write_text(
