@@ -14,6 +14,7 @@ from drillbook.runbook import procedures
 from drillbook.stack.base import SERVICES
 from fixtures.data.golden import MARKER
 from fixtures.data.plaintext_search import Search
+from fixtures.faults import temporary_faults
 from fixtures.oracle import credentials
 from fixtures.probes import observations
 
@@ -160,6 +161,27 @@ def test_a_password_that_breaks_the_address_is_not_printed(deployment, record, o
         found = search.find([start.log.encode()])
         if values.keys() & set(found):
             observe("database_password_printed")
+        assert not found, "; ".join(f"the log of backend holds {name}" for name in found)
+
+
+@pytest.mark.control("SEC-5")
+@pytest.mark.golden("stopped")
+def test_a_password_that_the_cache_refuses_is_not_printed(deployment, record, observe, step):
+    stack, refused, own = deployment.stack, *(secrets.token_urlsafe(24) for _ in range(2))
+    record.secret("REFUSED_CACHE_PASSWORD", refused)
+    record.secret("CACHE_PASSWORD", own)
+    with (
+        step("give the cache a password, and start with another one in REDIS_URL"),
+        temporary_faults.under_password(stack, own),
+        temporary_faults.cache_password_on_redeploy(stack, refused),
+    ):
+        start = deployment.redeploy(deployment.golden_settings)
+
+    with step("the output of that start holds no part of it, and no other known secret"):
+        search = Search(known(deployment, {"REDIS_PASSWORD": refused}))
+        found = search.find([start.log.encode()])
+        if "wrong REDIS_PASSWORD" in found:
+            observe("cache_password_printed")
         assert not found, "; ".join(f"the log of backend holds {name}" for name in found)
 
 
