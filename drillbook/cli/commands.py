@@ -94,6 +94,11 @@ def _run_specs(
 
 def _run(given: Given, folders: Sequence[str], fixed: Sequence[str]) -> int:
     """Run specs, and report how they ended."""
+    # Other commands have a control that judges the file.
+    if o.KEY_FILE in given.command.options:
+        from drillbook.keys.key_files import warn_of_permissions
+
+        warn_of_permissions(given.command.name, given[o.KEY_FILE])
     with _announce(given) as announcement:
         code = _run_specs(given, folders, fixed, [announcement])
         # A shard alone decides nothing.

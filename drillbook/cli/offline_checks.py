@@ -51,8 +51,7 @@ def check_key(given: SimpleNamespace) -> int:
             write_answer(backup, name, answers, unread)
         else:
             sys.stdout.write(as_text(backup, name, answers, unread, given.backup_options))
-    for warning in key_files.permission_warnings(keys):
-        sys.stderr.write(f"drillbook key check: {warning}\n")
+    key_files.warn_of_permissions("key check", *(key.path for key in keys))
     return key_check.EXIT[key_check.best(answers).word]
 
 
@@ -97,6 +96,7 @@ def check_backup(given: SimpleNamespace) -> int:
         _write_json(judgement, unread)
     else:
         sys.stdout.write(f"{printable(f'{judgement.word}: {_sentence(judgement)}')}\n")
+    key_files.warn_of_permissions("backup check", *(key.path for key in keys))
     return judgement.exit_code
 
 

@@ -66,7 +66,7 @@ def _recover(given: SimpleNamespace) -> int:
                 f"WARNING: the backup is more than data, and may be made to do harm: {dump.harm}; "
                 "do not restore it, and do not rely on these secrets before you know who made it"
             )
-        lines += key_files.permission_warnings(keys)
+        lines += key_files.permission_warnings(key.path for key in keys)
         sys.stderr.write("".join(f"{line}\n" for line in lines))
         return 2 if dump.missing() else int(bool(tally.shut))
 

@@ -371,6 +371,18 @@ def test_the_keys_of_a_command_on_a_backup_are_those_of_the_backup(command, caps
     assert "environment file of the deployment" not in words
 
 
+@pytest.mark.parametrize("command", ["drill", "rehearse --from a:1 --to a:2"])
+def test_a_key_that_others_can_read_is_warned_of(folder, monkeypatch, capsys, command):
+    monkeypatch.setattr("drillbook.cli.commands._call_pytest", lambda *_: 0)
+    line = [*command.split(), "backup.sql.gz", "--env-file", "keys.env"]
+    (folder / "keys.env").chmod(0o600)
+    assert (run(COMMANDS, line), capsys.readouterr().err) == (0, "")
+    (folder / "keys.env").chmod(0o644)
+    said = f"drillbook {line[0]}: warning: keys.env holds a key, and others can read it"
+    assert run(COMMANDS, line) == 0
+    assert capsys.readouterr().err.startswith(said)
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=[one.name for one in COMMANDS])
 @pytest.mark.usefixtures("folder")
 def test_the_example_of_a_command_is_a_line_it_takes(command):

@@ -64,6 +64,14 @@ def test_a_good_one_is_one_line(folder, capsys):
     assert line.endswith(f"; {KEPT} kept\n")
 
 
+def test_a_key_that_others_can_read_is_warned_of(folder, capsys):
+    keys = folder.parent / "keys.env"
+    keys.chmod(0o640)
+    assert main([str(folder), "--env-file", str(keys)]) == 0
+    said = f"drillbook backup check: warning: {keys} holds a key, and others can read it; run chmod"
+    assert capsys.readouterr().err.endswith(f"{said} 600 {keys}\n")
+
+
 def test_fewer_secrets_are_named_with_their_project(folder, capsys):
     (folder / name(0)).write_text(without_secrets(fresh(whole("2024-10"))))
     code, line = asked(capsys, folder)

@@ -168,7 +168,7 @@ def test_file_that_others_can_read_is_warned_of(file):
     open_to_all, private = file(f"ENCRYPTION_KEY={KEY}\n", "a.env"), file(KEY, "b.env")
     open_to_all.chmod(0o644)
     private.chmod(0o600)
-    [warning] = permission_warnings([load(open_to_all), load(private)])
+    [warning] = permission_warnings(map(str, [open_to_all, private, private.with_name("none")]))
     assert f"chmod 600 {open_to_all}" in warning
     assert KEY not in warning
 

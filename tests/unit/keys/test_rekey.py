@@ -25,6 +25,9 @@ SEALED = {"2024-07": 6, "2024-10": 5, "2026-07": 1}
 @pytest.fixture
 def files(tmp_path):
     (tmp_path / "new.env").write_text(f"ENCRYPTION_KEY={NEW}\n")
+    for name in ("old.env", "new.env"):
+        (tmp_path / name).touch()
+        (tmp_path / name).chmod(0o600)
     return tmp_path
 
 
@@ -70,6 +73,16 @@ def test_what_nothing_here_can_rehearse_is_proved_and_says_so(rewrap, files, ver
     assert "What to do with a rewrapped backup" in said
     assert said.rstrip().splitlines()[-1].startswith("PROVED, NOT REHEARSED")
     assert prove(files / "new.sql", NEW).opens_everything
+
+
+def test_keys_that_others_can_read_are_warned_of(rewrap, files):
+    assert "others can read it" not in rewrap("2024-07", out="first.sql")[1]
+    for name in ("old.env", "new.env"):
+        (files / name).chmod(0o644)
+    code, said = rewrap("2024-07")
+    assert code == 0
+    for name in ("old.env", "new.env"):
+        assert f"drillbook key rekey: warning: {files / name} holds a key, and others can" in said
 
 
 def test_there_and_back_again_is_the_same(rewrap, files):
