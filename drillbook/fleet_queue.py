@@ -346,7 +346,7 @@ class Worker:
                 raise JobAborted
             if code := ended.result():
                 self._fail(f"{instance}: not passed, exit code {code}")
-            _say(f"{instance}: passed")
+            _say(f"{instance}: passed, exit code 0; see its report for controls that do not gate")
         finally:
             lost.cancel()
             await _stop(process, self.silent_s / 3)

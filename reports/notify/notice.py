@@ -44,7 +44,7 @@ from reports.evidence.model import Run
 from reports.history.runs import History, Past, load_history, past_of
 from reports.history.status import Standing, of_system, standings
 from reports.record.run_metadata import strip_credentials
-from reports.render.phrases import color_code, outcome
+from reports.render.phrases import advisory_warning, color_code, outcome
 from reports.verdict import HOLDS, PASSED, UNDECIDED, UNUSABLE, Verdict
 
 if TYPE_CHECKING:
@@ -191,7 +191,9 @@ class Announcement:
             word = "a part ended, which decides nothing alone"
         system = (run.organisation.identity if run else None) or self._system
         whose = f" ({system})" if system else ""
-        title = f"drillbook {self.command}: {word}{whose}"
+        # Some receivers get the title alone.
+        warning = advisory_warning(run) if run and not (status or run.run.shard) else ""
+        title = f"drillbook {self.command}: {word}{whose}{warning and f'; {warning}'}"
         lines = [*(_describe_run(run) if run else ()), *(_describe(*one) for one in due)]
         body = "\n".join([title, f"exit code {code}", *lines])
         if self._run:

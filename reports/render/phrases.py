@@ -202,9 +202,7 @@ def _leak_outcome(run: Run) -> Outcome:
 
 def _pass_outcome(run: Run, gating: list[Control]) -> Outcome:
     sentence = f"{_all_held(run, gating)}{_advisory(run)}"
-    bad = [control for control in _outside_gate(run) if control.verdict is Verdict.VIOLATED]
-    verb = "is" if len(bad) == 1 else "are"
-    warning = f"{_ids(bad)} {verb} violated: do not rely on what is checked there. " if bad else ""
+    warning = f"{bad} " if (bad := advisory_warning(run)) else ""
     if not gating:
         advice = "Read why each does not apply: only a run to which one applies shows anything."
         return Outcome("Nothing shown", sentence, warning + advice)
@@ -213,6 +211,13 @@ def _pass_outcome(run: Run, gating: list[Control]) -> Outcome:
         return Outcome("Passed", sentence, f"{warning}Run it against the {what}.")
     kept = "Keep the folder of this run with your audit records."
     return Outcome("Passed", sentence, warning + kept)
+
+
+def advisory_warning(run: Run) -> str:
+    """A warning of controls that are violated and do not decide the exit code, or empty."""
+    bad = [control for control in _outside_gate(run) if control.verdict is Verdict.VIOLATED]
+    verb = "is" if len(bad) == 1 else "are"
+    return f"{_ids(bad)} {verb} violated: do not rely on what is checked there." if bad else ""
 
 
 def _all_held(run: Run, gating: list[Control]) -> str:

@@ -1,5 +1,6 @@
 """A fleet on a real PostgreSQL queue loses, repeats and invents no drill if workers are killed."""
 
+import asyncio
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -17,7 +19,7 @@ from jsonschema import Draft202012Validator
 from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import run
 from drillbook.core.application import ROOT
-from drillbook.fleet_queue import enqueue, local_database
+from drillbook.fleet_queue import Worker, enqueue, local_database
 from tests.support.answer_schemas import schema
 from tests.support.backups import KEYS, dump
 from tests.support.bundles import key
@@ -146,6 +148,14 @@ def test_a_job_that_is_no_longer_ours_is_stopped(database, start, tmp_path):
     # An instance that this worker does not know is not drilled, and does not pass.
     until(lambda: states(database) == {"aborted": 1, "failed": 1})
     assert stamps(tmp_path) == [began]
+
+
+def test_a_pass_is_told_with_where_the_controls_are_that_do_not_gate(monkeypatch, capfd):
+    monkeypatch.setattr("drillbook.fleet_queue.watch", lambda *_: asyncio.sleep(60))
+    job = SimpleNamespace(job=SimpleNamespace(lock="ada"), app=None)
+    asyncio.run(Worker("eu", {"ada": ["true"]})._drill(job))
+    _, said = capfd.readouterr().out.splitlines()
+    assert said == "ada: passed, exit code 0; see its report for controls that do not gate"
 
 
 def test_a_real_drill_is_carried_out_signed_and_reported(

@@ -18,6 +18,7 @@ from reports.history.runs import remember
 from reports.notify.notice import Announcement, announce
 from reports.record import run_metadata
 from reports.redaction.redactor import Redactor
+from reports.render.phrases import outcome
 from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.support.commands import given
@@ -145,6 +146,25 @@ def test_a_run_that_judged_nothing_is_neither_a_pass_nor_a_recovery(hooks, tmp_p
     assert told(hooks)[0] == ["drillbook drill: nothing shown («CANARY»)"]
     [notice] = [json.loads(body) for _, path, body in hooks.seen if path == "/hook"]
     assert notice["type"] == "warning"
+
+
+@pytest.mark.parametrize("shard", [None, "1/2"])
+def test_a_pass_beside_a_violated_advisory_control_is_told_with_its_warning(hooks, tmp_path, shard):
+    run = ran(0, shard=shard)
+    advisory = next(one for one in run.result.controls if not one.gating)
+    controls = tuple(
+        one.model_copy(update={"verdict": Verdict.VIOLATED}) if one is advisory else one
+        for one in run.result.controls
+    )
+    run.result = run.result.model_copy(update={"controls": controls})
+    with announcement(hooks, tmp_path, wanted=["success"]) as one:
+        see(one, run)
+        one.end(0)
+    warning = f"; {advisory.id} is violated: do not rely on what is checked there."
+    notices, [(_, ping)] = told(hooks)
+    for said in (notices[0], ping.partition("\n")[0]):
+        assert said.endswith("(«CANARY»)" if shard else f"passed («CANARY»){warning}")
+    assert shard or warning[2:] in outcome(run.result).next
 
 
 def test_pytest_can_keep_it_in_a_set(tmp_path):
