@@ -242,6 +242,7 @@ def test_interrupted_run_keeps_what_it_saw(suite, number):
         [*command, "suites"],
         cwd=pytester.path,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -249,7 +250,10 @@ def test_interrupted_run_keeps_what_it_saw(suite, number):
     while not (pytester.path / "waiting").exists() and time.monotonic() < until:
         time.sleep(0.02)
     process.send_signal(number)
-    assert process.communicate(timeout=20)[1].strip() == "stopping, cleaning up"
+    shown, said = process.communicate(timeout=20)
+    assert said.strip() == "stopping, cleaning up"
+    report, last = shown.splitlines()[-2:]
+    assert (report.split()[0], last) == ("Report:", "Bundle sealed: unsigned")
     assert process.returncode == 2
     assert verdicts(pytester) == {"KEY-1": "satisfied", "DBP-1": "not_run"}
     seen = record(pytester)
