@@ -11,6 +11,7 @@ class Receiver:
     def __init__(self, server):
         self.url = f"http://127.0.0.1:{server.server_port}"
         self.seen = []
+        self.credentials = []
         self.released = threading.Event()
 
     @property
@@ -27,6 +28,7 @@ def receiving(answers=(), *, silent=False, drips=False):
         def _take(self):
             body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
             receiver.seen.append((self.command, self.path, body))
+            receiver.credentials.append(self.headers["Authorization"])
             if silent:
                 receiver.released.wait(60)
             while drips and not receiver.released.wait(0.05):

@@ -1,12 +1,13 @@
 """A monitor is pinged as its protocol wants it; one that fails costs seconds and a warning."""
 
 import time
+from base64 import b64encode
 
 import pytest
 
 from drillbook.core.errors import BadInput
 from reports.errors import BadDeclaration
-from reports.notify.notice import deliver, load_addresses, send_ping
+from reports.notify.notice import deliver, host, load_addresses, send_ping
 from tests.support.receiver import receiving
 
 
@@ -30,6 +31,19 @@ def test_a_healthchecks_monitor_gets_start_and_exit_status():
             ("GET", "/ping/c0ffee/start?rid=1", ""),
             ("POST", "/ping/c0ffee/2?rid=1", "one\ntwo"),
         ]
+
+
+def test_a_monitor_behind_a_password_gets_it_in_a_header(capsys):
+    with receiving([200, 200, 404]) as monitor:
+        address = monitor.url.replace("://", "://ada:p%40ss@")
+        assert send_ping(f"{address}/ping", 0, "") == ""
+        assert send_ping(f"{monitor.url}/ping", 0, "") == ""
+        deliver("drill", [(host(address), lambda: send_ping(address, 0, ""))])
+        ada = f"Basic {b64encode(b'ada:p@ss').decode()}"
+        assert monitor.credentials == [ada, None, ada]
+        assert monitor.paths == ["/ping/0", "/ping/0", "/0"]
+    told = capsys.readouterr().err
+    assert told == "drillbook drill: warning: 127.0.0.1 was not reached: answer 404\n"
 
 
 def test_uptime_kuma_gets_status_and_one_line():
