@@ -40,9 +40,11 @@ _QUOTING = re.compile(
     r"\b(ERROR|WARNING|NOTICE|INFO|DEBUG\d?|DETAIL|HINT|CONTEXT|QUERY|STATEMENT|LOCATION): "
 )
 # In the backend's log: words of PostgreSQL's messages, and fields of its errors, next to a value.
+# A sentence may name such a field: then a word follows, or the end of the line or of its text.
 _VALUE = re.compile(
     r"invalid input (?:syntax|value) for|malformed [a-z ]+ literal|value \\?\"|out of range: "
-    r"|Key \(|Failing row contains|\bdetail\b|\bbindings\b"
+    r"|Key \(|Failing row contains"
+    r"|\b(?i:detail|bindings)\b(?![.,;!?)]*(?: \w|\s*$|\\*[\"']\s*[}\]]))"
 )
 LEFT_OUT = "(left out: it may quote a row)"
 

@@ -7,7 +7,14 @@ from types import SimpleNamespace
 import pytest
 
 from drillbook.backup.plain_dump import Hostile, Script, Statement, judge, part_for_others
-from drillbook.backup.restore import LEFT_OUT, Refused, clean_log, inquiry, restore
+from drillbook.backup.restore import (
+    LEFT_OUT,
+    Refused,
+    clean_backend_log,
+    clean_log,
+    inquiry,
+    restore,
+)
 from drillbook.core.errors import StackTrouble
 from drillbook.drill import release_snapshot
 from fixtures.session import drill_fixtures
@@ -125,6 +132,31 @@ QUOTING = [
     f"Key (email)=({CELL}) already exists.",
     f"Failing row contains (1, {CELL}).",
 ]
+
+
+FIELDS = [
+    *(f"detail: '{CELL}'", f"DETAIL:  {CELL}", f"detail = {CELL}", f"detail\t{CELL}"),
+    *(
+        f"bindings: [ '{CELL}' ]",
+        f"detail '{CELL}'",
+        f"detail ({CELL})",
+        f"err.detail.email={CELL}",
+        f"detail\\n{CELL}",
+    ),
+    *(json.dumps({"detail": CELL}), json.dumps({"err": json.dumps({"detail": CELL})})),
+    *(json.dumps({"bindings": [1, CELL]}), json.dumps(["detail", CELL])),
+]
+SENTENCES = [
+    *("the request is kept in detail", "kept in detail.", "more detail, and why", "(in detail)"),
+    *('{"msg":"shown in detail"}', '{"msg":"Detail of every key; its bindings."}', "Details: 3"),
+]
+
+
+def test_a_line_is_cut_where_a_value_may_follow_a_field():
+    for line in FIELDS:
+        assert CELL not in clean_backend_log(f"{line}\n"), line
+    for line in SENTENCES:
+        assert clean_backend_log(f"{line}\r\n{line}") == f"{line}\r\n{line}"
 
 
 @pytest.mark.parametrize("message", QUOTING)
