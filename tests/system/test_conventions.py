@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -257,6 +258,21 @@ def test_what_a_command_printed_is_no_repr_in_a_message():
 def test_claims_have_corrections():
     bare = [one["id"] for one in CATALOGUE if one["nature"] == "claim" and not one["corrections"]]
     assert bare == [], "say in controls.toml what the runbook should say instead"
+
+
+def test_a_correction_is_of_a_word_that_the_specs_of_its_control_observe():
+    beside = [path for path in CODE if relative(path).split("/")[0] in ("drillbook", "fixtures")]
+    code = [path for path in beside if not {"document", "mutants"} & {*path.parts}]
+    shared = [path.read_text() for path in (*code, ROOT / "suites" / "conftest.py")]
+    dead = []
+    for one in CATALOGUE:
+        own = [text for text in map(Path.read_text, SPECS) if f'"{one["id"]}"' in text]
+        words = set(re.findall(r'"(\w+)["{]', "".join([*own, *shared])))
+        # A word may be made of a beginning and one of several ends.
+        begun = tuple(word for word in words if word.endswith("_"))
+        said = one.get("corrections", {})
+        dead += [(one["id"], w) for w in said if w not in words and not w.startswith(begun)]
+    assert dead == [], "no spec observes it: take it out, or observe it"
 
 
 def test_a_target_that_was_given_gates():
