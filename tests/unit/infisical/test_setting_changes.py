@@ -99,6 +99,18 @@ def test_the_same_value_under_another_name_is_harmless(old, new):
         assert not [one for one in changes if "under another name" in one.meaning]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ENCRYPTION_KEY", "SERVICE_PASSWORD_ENCRYPTIONKEY", "AUTH_SECRET"),
+        *("SERVICE_REALBASE64_64_AUTHSECRET", "SERVICE_REALBASE64_AUTHSECRET"),
+    ],
+)
+def test_a_key_is_needed_at_the_start_under_any_of_its_names(name):
+    [found] = compare({name: "x"}, {})
+    assert (found.dangerous, found.meaning) == (True, "without it the backend does not start")
+
+
 def test_another_key_next_to_the_old_one_stays_dangerous():
     key, other = ("ENCRYPTION_KEY", "a" * 32), ("SERVICE_PASSWORD_ENCRYPTIONKEY", "b" * 32)
     [found] = compare(dict([key]), dict([key, other]))
