@@ -33,6 +33,7 @@ class Release(Http):
     [
         ((), CURRENT.secrets, CURRENT.membership, CURRENT.batch),
         (("memberships/identities",), CURRENT.secrets, OLDER, CURRENT.batch),
+        (("memberships",), CURRENT.secrets, CURRENT.membership, CURRENT.batch),
         (("/api/v4",), DEPRECATED.secrets, DEPRECATED.membership, DEPRECATED.batch),
         (("/batch",), CURRENT.secrets, CURRENT.membership, None),
     ],
