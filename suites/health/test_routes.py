@@ -70,6 +70,11 @@ def test_requests_leave_nothing_behind(deployment, observe, step):
     with step("nor has the backend a file or a thread more for each"):
         assert not observations.leaves_for_ever(deployment, process_use.count_handles)
 
+    # Noted only: a release may keep none.
+    with step("the database has not one connection more for each"):
+        if observations.leaves_for_ever(deployment, observations.count_connections):
+            observe("connections_not_kept")
+
     # Noted only: a release may have jobs that do so.
     with step("without requests, no transaction stays open, and no processor is busy"):
         if observations.leaves_transactions_open(deployment.stack):
