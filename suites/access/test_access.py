@@ -390,7 +390,7 @@ def test_used_up_token_is_refused(deployment, step):
         assert not credentials.can_log_in(public, aged)
 
 
-def test_renewed_token_expires(deployment, step):
+def test_renewed_token_expires(deployment, observe, step):
     golden, owner, public = deployment.golden, deployment.owner, deployment.public
 
     def log_in_and_renew(seconds):
@@ -406,6 +406,12 @@ def test_renewed_token_expires(deployment, step):
     with step("when its new time is over, it is refused, and cannot be renewed"):
         assert not observations.outlives(lambda: deployment.accepts(renewed or token), lives_s)
         assert credentials.renew_token(public, renewed or token) is None
+
+    # Noted only: a release may say less.
+    with step("the refusal of an old token differs from those of forged ones, and they differ"):
+        forged = credentials.forge_tokens(golden.token, deployment.golden_settings["AUTH_SECRET"])
+        if credentials.are_refused_alike(public, forged):
+            observe("refused_alike")
 
     with step("log the administrator out, if that is a person: its token is refused"):
         assert not credentials.outlives_log_out(owner)
