@@ -53,6 +53,11 @@ def test_no_request_ends_the_backend(deployment, record, step):
         now = deployment.stack.backend()
         assert (now.state, now.restarts) == (before.state, before.restarts)
 
+    # Not where projects or machines are created: those requests may add rows to any table.
+    with step("create a folder and a tag"):
+        deployment.service.create_folder(deployment.golden.place("dev"), "later")
+        deployment.service.create_tag(deployment.golden.project, "later", "#c0392b")
+
 
 @pytest.mark.golden("shared")
 def test_requests_leave_nothing_behind(deployment, observe, step):

@@ -92,6 +92,13 @@ def change(kind, table, name=""):
     return Change(kind, table, name, name)
 
 
+# The first three tables are of folders, the others of secrets, members and credentials.
+_ADDED = (
+    *("secret_folders", "secret_folder_versions", "folder_commits"),
+    *("secrets_v2", "memberships", "identity_project_memberships", "identity_ua_client_secrets"),
+)
+
+
 def test_a_request_for_one_secret_may_change_that_one():
     frame = allowed_by_request("PATCH", "/api/v4/secrets/MARKER", {"secretValue": "x"})
     assert find_violations([change("changed", "secrets_v2", "MARKER")], frame) == []
@@ -117,6 +124,18 @@ def test_other_requests_add_and_change_what_they_are_about():
     folder = allowed_by_request("POST", "/api/v2/folders", {"name": "payroll"})
     assert find_violations([change("added", "secret_folders", "payroll")], folder) == []
     assert find_violations([change("removed", "secret_folders", "closed")], folder)
+    added = {
+        path: {
+            one.table
+            for one in find_violations(
+                [change("added", table) for table in _ADDED], allowed_by_request("POST", path, {})
+            )
+        }
+        for path in ("/api/v2/folders", "/api/v1/secret-imports", "/api/v1/projects/p/tags")
+    }
+    assert {*map(frozenset, added.values())} == {frozenset(_ADDED[3:])}
+    project = allowed_by_request("POST", "/api/v1/projects", {})
+    assert find_violations([change("added", one) for one in _ADDED], project) == []
     settings = allowed_by_request("PATCH", "/api/v1/admin/config", {})
     assert find_violations([change("changed", "super_admin")], settings) == []
     assert find_violations([change("changed", "users")], settings)
