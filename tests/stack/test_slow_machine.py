@@ -8,7 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from drillbook.core.errors import NotReady
+from drillbook.core.errors import NotReady, StackTrouble
+from drillbook.drill import outage_probe
+from drillbook.drill.upgrade import Passage
 from drillbook.infisical.client import CURRENT, Infisical, Place
 from drillbook.infisical.http import Broken, Http, RateLimited, TooSlow, Unreachable
 from drillbook.runbook import procedures
@@ -327,3 +329,66 @@ def test_only_a_backend_that_fails_stays_down(monkeypatch, health, states, up):
             observations.comes_up(deployment)
     else:
         assert observations.comes_up(deployment) is up
+
+
+def probe_of(monkeypatch, *answers, allowed_s=None):
+    """A probe whose instance gives these answers in turn, then the last one forever."""
+    left, waited = list(answers), []
+
+    def secrets(_place):
+        answer = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def impatient(client, read_timeout_s=5.0):
+        waited.append(read_timeout_s)
+        return client
+
+    monkeypatch.setattr(outage_probe, "_impatient", impatient)
+    monkeypatch.setattr(outage_probe, "_UNANSWERED_S", 0.01)
+    client = SimpleNamespace(secrets=secrets)
+    values = SimpleNamespace(
+        places={("p", "dev", "/"): ("1",)}, digests={"1": outage_probe.digest(b"held")}
+    )
+    sessions = SimpleNamespace(of=lambda _project: [client])
+    drill = SimpleNamespace(
+        stack=SimpleNamespace(driver="embedded"), values=values, log_in=lambda: sessions
+    )
+    return outage_probe.Probe(drill, allowed_s), waited
+
+
+HELD = [SimpleNamespace(id="1", value="held")]
+LATE, REFUSED = TooSlow("GET /x: ReadTimeout after 5.0 s"), Unreachable("GET /x: refused")
+
+
+def judged(outage, allowed_s):
+    start = waiting.Start(serves=True, exit_code=None, duration_s=0.0, log="")
+    return Passage(start, outage, None, None, (), 0.0).within(allowed_s)
+
+
+def test_a_late_read_is_no_outage_and_is_told(monkeypatch):
+    probe, _ = probe_of(monkeypatch, HELD, HELD, LATE, HELD)
+    assert [probe._note() for _ in range(3)] == [True, None, True]
+    assert not probe.outage.seen
+    assert str(probe.outage).endswith("reads not answered within 5 s: 1")
+
+
+def test_an_outage_that_only_late_reads_lengthen_beyond_its_target_is_undecided():
+    reads = [(0.0, True), (20.0, False), (21.0, False), (40.0, True)]
+    assert judged(outage_probe.Outage(reads, late=3), 60)
+    assert not judged(outage_probe.Outage(reads), 10)
+    with pytest.raises(StackTrouble, match=r"for 40\.0 s; .* 5 s: 3; whether .* is unknown"):
+        judged(outage_probe.Outage(reads, late=3), 10)
+    reads[2] = (35.0, False)
+    assert not judged(outage_probe.Outage(reads, late=3), 10)
+
+
+def test_a_new_release_that_does_not_answer_for_a_measured_time_is_down(monkeypatch):
+    probe, waited = probe_of(monkeypatch, HELD, HELD, REFUSED, LATE, allowed_s=0.2)
+    probe._quiet_s = 2.0
+    assert [probe._note() for _ in range(3)] == [True, False, None]
+    probe.watch_until_read()
+    assert waited == [5.0, 40.0]
+    assert not probe.outage.ended
+    assert not judged(probe.outage, 0.2)
