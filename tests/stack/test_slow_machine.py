@@ -1,6 +1,7 @@
 """A timeout of the harness is not a fault of the product; a measured silence is."""
 
 import contextlib
+import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -392,3 +393,57 @@ def test_a_new_release_that_does_not_answer_for_a_measured_time_is_down(monkeypa
     assert waited == [5.0, 40.0]
     assert not probe.outage.ended
     assert not judged(probe.outage, 0.2)
+
+
+class Logging:
+    """A deployment whose log gets these lines, and a line of each request, after the request."""
+
+    driver, name, base_url = "embedded", "logging", ""
+
+    def __init__(self, printed="", *arrive, logs_requests=True):
+        self.stack, self.printed, self.arrive = self, printed, arrive
+        self.logs_requests, self.public, self.http = logs_requests, self, self
+
+    def logs(self, _service):
+        return self.printed
+
+    def ask(self, _method, _path, params):
+        for line in (*self.arrive, json.dumps({"req": {"url": f"/?{params['marked']}"}})):
+            self.printed += f"{line}\n" if self.logs_requests else ""
+
+
+NOTICED = '{"reqId": "1", "level": 40, "req": {"method": "GET", "url": "/login"}}'
+MAILED = SimpleNamespace(find_codes=lambda log, _email: [log] if "/login" in log else [])
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda given: observations.is_noticed_in_log(given, 0, "/login"),
+        lambda given: observations.is_request_logged(given, 0, "/login"),
+        lambda given: bool(observations.wait_for_codes(given, 0, MAILED, "a@example.com")),
+        lambda given: not observations.find_log_faults(given, 0, [ASKED], 0.0),
+    ],
+)
+def test_a_log_that_is_late_says_neither_yes_nor_no(monkeypatch, look):
+    monkeypatch.setattr(observations, "_WRITTEN_S", 0.0)
+    monkeypatch.setattr(observations, "_READABLE_S", 0.0)
+    monkeypatch.setattr(observations, "_LONGEST_S", 0.1)
+    assert not look(Logging())
+    assert look(Logging("", NOTICED, ENDED))
+    with pytest.raises(NotReady, match="a later request in the backend's log: not within"):
+        look(Logging(logs_requests=False))
+
+
+ASKED = observations.MarkedRequest("GET", "/login", "/login", None, 200, 0.0)
+ENDED = '{"reqId": "1", "level": 30, "res": {"statusCode": 200}, "responseTime": 2}'
+
+
+def test_a_start_is_silent_only_after_its_first_line(monkeypatch):
+    monkeypatch.setattr(observations, "patience_s", lambda *_: 0.1)
+    with pytest.raises(NotReady, match="a line of the starting backend in its log: not within"):
+        observations.log_names_cause(Logging(), 0, "cache_unavailable")
+    silent = Logging("Cryptography module initialized in normal operation mode.\n")
+    assert not observations.log_names_cause(silent, 0, "cache_unavailable")
+    named = "[ioredis] Unhandled error event: Error: connect ECONNREFUSED 127.0.0.1:6379\n"
+    assert observations.log_names_cause(Logging(named * 3), 0, "cache_unavailable")
