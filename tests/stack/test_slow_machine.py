@@ -18,12 +18,15 @@ from drillbook.runbook import procedures
 from drillbook.stack import waiting
 from drillbook.stack.base import BackendState
 from fixtures.data.golden import GOLDEN_MARKER
+from fixtures.document import result_checks
 from fixtures.lifecycle import operator
 from fixtures.lifecycle.acts import Act
 from fixtures.lifecycle.model import Model
 from fixtures.lifecycle.runner import ActRefused
+from fixtures.oracle import credentials
 from fixtures.probes import observations, read_probe
 from fixtures.probes.bulk import Bulk
+from fixtures.session import golden_session
 from tests.unit.drill.test_patience import SUITES, loaded
 
 pytestmark = pytest.mark.slow
@@ -304,6 +307,45 @@ def test_a_backend_is_waited_for_by_its_own_pace(monkeypatch):
     # As long as the claim allows.
     observations.health_turns_bad(SimpleNamespace(stack=stack))
     assert waited == [200.0, 30.0]
+
+
+@pytest.mark.parametrize(
+    ("module", "look"),
+    [
+        (observations, lambda given: observations.is_audited(given, "prod", None)),
+        (observations, lambda given: observations.leaves_transactions_open(given.stack)),
+        (credentials, lambda given: credentials.find_endless_keys(given.stack, None)),
+        (result_checks, lambda given: result_checks._serves(SimpleNamespace(deployment=given))),
+    ],
+)
+def test_jobs_and_last_starts_are_waited_for_by_its_pace(monkeypatch, module, look):
+    stack = SimpleNamespace(name="slow", driver="embedded", base_url="", sql=lambda _: [(1, "")])
+    monkeypatch.setattr(waiting, "_SLOWEST_S", {"slow": 40.0})
+    waited = []
+    monkeypatch.setattr(
+        module, "wait_until", lambda _look, within_s, **_: waited.append(within_s) is None
+    )
+    look(SimpleNamespace(stack=stack, golden=None, owner=None))
+    assert waited == [200.0]
+
+
+@pytest.mark.parametrize(
+    ("state", "restarts", "down"),
+    [("running", 1, False), ("running", 2, True), ("exited", 0, True)],
+)
+def test_a_backend_that_starts_again_on_a_slow_machine_does_not_stay_down(
+    monkeypatch, state, restarts, down
+):
+    monkeypatch.setattr(golden_session, "_RESTARTS_S", 0.0)
+    monkeypatch.setattr(golden_session, "serves", lambda _url: False)
+    made = golden_session.Installation.__new__(golden_session.Installation)
+    made.stack = SimpleNamespace(
+        base_url="",
+        backend=lambda: BackendState(state, 1, restarts),
+        sql=lambda _: [(1,)],
+        exec=lambda *_: SimpleNamespace(exit_code=0),
+    )
+    assert made._stays_down() is down
 
 
 @pytest.mark.parametrize(
