@@ -17,8 +17,8 @@ KEYS = {
     "2024-10": "87acc8bb528b681ae0b8c6745b8a2f5f",
     "2026-07": "2e0736ede8c47eaf3b92fb805433ccc0",
 }
-# The backup of May 2024 is of before root keys.
-KEY_BEFORE_ROOT_KEYS = "bfcd389dcec1ed096c72f8788c922a98"
+# The key of the backup of May 2024, which has no root key.
+KEY_OF_MAY_2024 = "bfcd389dcec1ed096c72f8788c922a98"
 # The number of secrets with a value; ROWS also counts empty ones, which may have none.
 SECRETS = {"2024-07": 10, "2024-10": 8, "2026-07": 2}
 ROWS = {"2024-07": 10, "2024-10": 10, "2026-07": 2}

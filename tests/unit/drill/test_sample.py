@@ -14,7 +14,7 @@ from drillbook.keys.key_check import prove
 from tests.support import made_backups
 from tests.support.backups import (
     HEAD,
-    KEY_BEFORE_ROOT_KEYS,
+    KEY_OF_MAY_2024,
     KEYS,
     ROWS,
     TAIL,
@@ -48,7 +48,7 @@ def test_both_keys_are_proved_and_all_values_are_read(sample, version):
 
 
 def test_backup_from_before_root_keys_is_proved_and_begun_with_its_key_alone(sample):
-    backup, right = sample("2024-05"), KEY_BEFORE_ROOT_KEYS
+    backup, right = sample("2024-05"), KEY_OF_MAY_2024
     found = secret_values.try_keys(backup, right, right[::-1])
     assert (found.proof, found.other) == (prove(backup, right), prove(backup, right[::-1]))
     assert found.proof.rootless

@@ -9,7 +9,7 @@ import pytest
 from drillbook.backup import integrity
 from drillbook.infisical import schema
 from drillbook.keys.hierarchy import Inventory, find_losses
-from tests.support.backups import KEY_BEFORE_ROOT_KEYS, KEYS, TAIL, dump, whole
+from tests.support.backups import KEY_OF_MAY_2024, KEYS, TAIL, dump, whole
 from tests.support.commands import check_backup as main
 
 NOW = datetime.now(UTC)
@@ -366,7 +366,7 @@ def test_a_whole_one_with_all_that_is_referred_to_is_good(folder, capsys):
 
 
 def test_one_from_before_root_keys_is_good_without_them(folder, capsys):
-    (folder.parent / "old.env").write_text(f"ENCRYPTION_KEY={KEY_BEFORE_ROOT_KEYS}\n")
+    (folder.parent / "old.env").write_text(f"ENCRYPTION_KEY={KEY_OF_MAY_2024}\n")
     (folder / name(0)).write_text(fresh(whole("2024-05")))
     assert asked(capsys, folder / name(0), key="old.env")[0] == 0
 

@@ -9,10 +9,10 @@ from drillbook.core.errors import Unsupported
 from drillbook.drill.drill import refusal
 from drillbook.keys.key_check import prove
 from drillbook.preflight import backupfile
-from tests.support.backups import HEAD, KEY_BEFORE_ROOT_KEYS, TAIL, dump
+from tests.support.backups import HEAD, KEY_OF_MAY_2024, TAIL, dump
 from tests.support.commands import check_key, recover, rekey
 
-RIGHT, WRONG = KEY_BEFORE_ROOT_KEYS, "0123456789abcdef0123456789abcdef"
+RIGHT, WRONG = KEY_OF_MAY_2024, "0123456789abcdef0123456789abcdef"
 MIGRATIONS = "COPY public.infisical_migrations (id, name) FROM stdin;\n{}\\.\n\n"
 
 
