@@ -185,6 +185,7 @@ def _prove_key(given: Given) -> int:
     signer = signature.load(Path(given[o.SIGNING_KEY]))
     custody.prove((file.key, file.label), said, words, signer, out)
     sys.stdout.write(f"{out}: {said.name} holds the key {file.label}, signed by {signer.id[:16]}\n")
+    key_files.warn_of_permissions("key prove", given[o.ENV_FILE])
     return 0
 
 

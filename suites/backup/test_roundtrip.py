@@ -64,8 +64,9 @@ def test_written_data_survives_a_crash(deployment, step):
         assert differing(found, deployment.golden.values("monday")) == []
 
     with step("the history has the marker, and each earlier version of a secret"):
+        within_s = deployment.patience_s / 2
         assert wait_until(
-            lambda: deployment.has_in_history(2, "monday"), within_s=15.0, every_s=0.5
+            lambda: deployment.has_in_history(2, "monday"), within_s=within_s, every_s=0.5
         )
         assert deployment.misread_versions() == []
 
@@ -79,8 +80,9 @@ def test_a_write_that_the_database_does_not_keep_is_not_accepted(deployment, ste
         accepted = deployment.try_to_mark("sunday")
 
     with step("an accepted marker reads as written"):
+        within_s = deployment.patience_s / 4
         assert not accepted or wait_until(
-            lambda: deployment.marker() == "sunday", within_s=5.0, every_s=0.5
+            lambda: deployment.marker() == "sunday", within_s=within_s, every_s=0.5
         )
 
     with (
@@ -105,7 +107,10 @@ def test_a_write_that_is_accepted_in_an_outage_is_kept(deployment, service, step
 
     with step("an accepted marker reads as written, also after a restart"):
         if accepted:
-            assert wait_until(lambda: deployment.marker() == "saturday", within_s=5.0, every_s=0.5)
+            within_s = deployment.patience_s / 4
+            assert wait_until(
+                lambda: deployment.marker() == "saturday", within_s=within_s, every_s=0.5
+            )
             assert deployment.restart().serves
             assert deployment.marker() == "saturday"
 

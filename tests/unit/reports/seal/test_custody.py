@@ -72,7 +72,9 @@ def registered(place, secret=KEY):
 
 def test_two_custodians_who_hold_the_key_leave_no_finding(place, capsys):
     assert (prove("Ada"), prove("Grace")) == (0, 0)
-    assert f"Ada holds the key {label(KEY)}" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert f"Ada holds the key {label(KEY)}" in said.out
+    assert "own.env holds a key, and others can read it" in said.err
     assert all(KEY not in (place / f"{name}.json").read_text() for name in ("Ada", "Grace"))
     (key,) = registered(place)
     assert [(one.name, one.held) for one in key.acknowledged] == [("Ada", True), ("Grace", True)]
