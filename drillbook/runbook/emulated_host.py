@@ -11,6 +11,8 @@ import hashlib
 import itertools
 import re
 import shlex
+import signal
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -59,6 +61,7 @@ _LONGEST_PATTERN = 200
 # Patterns that may take for ever: a group that is repeated, or many repetitions.
 _ENDLESS = re.compile(r"\)[*+{]|(?:[*+{].*){4}")
 _LONGEST_S = 600.0
+_KILLED, _TOO_LARGE = 128 + signal.SIGKILL, 128 + signal.SIGXFSZ
 _MOST_BYTES = 512 << 20
 _MOST_SAID = 1 << 20
 _NUMBERS = itertools.count()
@@ -571,12 +574,22 @@ def _take(words: Sequence[str], *names: str) -> tuple[list[str], list[str]]:
 def _run_bounded(
     words: Sequence[str], variables: Mapping[str, str], stdin: Path | bytes | None, scratch: Path
 ) -> Answer:
-    """Run a command within limits; its output, which may be large, is a file in scratch."""
+    """Run a command; its output, which may be large, is a file in scratch.
+
+    NotHere where a limit ended it, which a slower machine or a larger database reaches earlier.
+    """
     limits = f'ulimit -f {_MOST_BYTES >> 10}; exec timeout -s KILL {_LONGEST_S} "$@"'
     bounded = ["bash", "-c", f"{limits} 2> >(head -c {_MOST_SAID} >&2)", "bash", *words]
     out = scratch / f"printed-{next(_NUMBERS)}"
+    started = time.monotonic()
     done = call_program(bounded, ("a command of the document",), variables, stdin, out)
-    return Answer(done.exit_code & 0xFF, out, done.stderr.decode(errors="replace"))
+    # A signal ends it as in a shell.
+    code = 128 - done.exit_code if done.exit_code < 0 else done.exit_code
+    if code == _KILLED and time.monotonic() - started >= _LONGEST_S:
+        raise NotHere(f"it had not ended after {_LONGEST_S:.0f} s")
+    if code == _TOO_LARGE:
+        raise NotHere(f"it wrote more than {_MOST_BYTES >> 20} MiB to a file")
+    return Answer(code, out, done.stderr.decode(errors="replace"))
 
 
 def _short(line: str) -> str:

@@ -78,6 +78,7 @@ def type_in(host):
         words = line if isinstance(line, list) else line.split()
         return host.answer(Call(tuple(words), folder, piped, given))
 
+    type_in.host = host
     return type_in
 
 
@@ -269,9 +270,9 @@ def command_lines():
 def test_output_without_end_is_ended(type_in, stack, monkeypatch):
     stack.program = ["/bin/sh", "-c", "yes drillbook-without-end; echo never"]
     monkeypatch.setattr("drillbook.runbook.emulated_host._MOST_BYTES", 1 << 20)
-    answer = type_in("docker exec db-abc-secrets yes")
-    assert answer.code != 0
-    assert answer.out.stat().st_size < 1 << 30
+    assert type_in("docker exec db-abc-secrets yes").code == 125
+    # A larger database reaches this limit without being at fault.
+    assert "it wrote more than 1 MiB to a file" in type_in.host.not_here[0]
     assert not [one for one in command_lines() if b"yes\0drillbook-without-end" in one]
 
 
@@ -286,7 +287,14 @@ def test_errors_without_end_are_ended(type_in, stack, monkeypatch):
 def test_a_command_without_end_is_ended(type_in, stack, monkeypatch):
     stack.program = ["/bin/sleep", "60"]
     monkeypatch.setattr("drillbook.runbook.emulated_host._LONGEST_S", 0.2)
-    assert type_in("docker exec db-abc-secrets sleep 60").code != 0
+    assert type_in("docker exec db-abc-secrets sleep 60").code == 125
+    assert "it had not ended after 0 s" in type_in.host.not_here[0]
+
+
+def test_a_command_that_kills_itself_failed(type_in, stack):
+    stack.program = ["/bin/sh", "-c", "kill -9 $$"]
+    assert type_in("docker exec db-abc-secrets sh").code == 137
+    assert not type_in.host.not_here
 
 
 def test_a_terminal_refuses_a_pipe_and_adds_carriage_returns(type_in):

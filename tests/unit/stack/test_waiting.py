@@ -92,6 +92,26 @@ def test_an_open_port_without_good_health_ends_the_wait_where_that_is_asked_for(
     assert not isinstance(raised.value, NeverWell)
 
 
+@pytest.mark.parametrize(
+    ("answers_in_s", "says"), [(1.4, "serves"), (30.0, "was silent, once for 2 s")]
+)
+def test_an_answer_that_only_a_slow_machine_delays_is_no_illness(answers_in_s, says):
+    over = threading.Event()
+
+    def health():
+        over.wait(answers_in_s)
+        return 200
+
+    with backend(lambda: 200, health=health) as stack:
+        try:
+            start = waiting.outcome(stack, NullRecorder(), 0, 60, ill_s={"embedded": 2.0})
+            seen = "serves" if start.serves else "ended"
+        except NeverWell as trouble:
+            seen = str(trouble)
+        over.set()
+    assert says in seen
+
+
 def test_health_that_turns_good_in_time_is_no_illness():
     answers = iter([503, 503, 503])
     with backend(lambda: 200, health=lambda: next(answers, 200)) as stack:
