@@ -39,6 +39,23 @@ def backend(api, state=lambda: RUNNING, health=lambda: 200, logs=lambda _service
         server.server_close()
 
 
+def test_the_last_look_begins_when_the_time_is_over(monkeypatch):
+    moments, seen = [0.0], []
+
+    def look():
+        # A machine that stalls for twenty seconds.
+        moments[0] += 20.0
+        seen.append(moments[0])
+        return len(seen) == 2
+
+    clock = SimpleNamespace(monotonic=lambda: moments[0], sleep=lambda _: None)
+    monkeypatch.setattr(waiting, "time", clock)
+    assert waiting.wait_until(look, within_s=5.0)
+    seen.append(0.0)
+    with pytest.raises(NotReady, match="a state: not within 5 s"):
+        waiting.wait_for(look, within_s=5.0, what="a state")
+
+
 def ended(stack):
     return waiting.outcome(stack, NullRecorder(), 0, within_s=60)
 
