@@ -73,7 +73,7 @@ def test_its_health_report_has_the_documented_form(drill, step):
         came = datetime.now(UTC)
         assert answer.status == 200
         assert answer.content_type.startswith("application/json")
-        health_report.prove_clock(answer)
+        health_report.prove_clock(answer, sent, came)
 
     with step("it has the documented fields with the documented types, and the current date"):
         report = health_report.report(answer)
