@@ -45,6 +45,7 @@ def test_cookies_are_secure(instance, record, observe, findings, step):
     with step("check the setting that makes the session cookie Secure"):
         variables = instance.variables
         if variables is None:
+            instance.refuse_late_pages()
             raise NotGiven(
                 "the session cookie is set at a log-in; give --docker to see its setting"
             )
@@ -52,6 +53,7 @@ def test_cookies_are_secure(instance, record, observe, findings, step):
         if insecure:
             observe("session_cookie_insecure")
         assert insecure == []
+        instance.refuse_late_pages()
 
 
 @pytest.mark.control("SEC-9")

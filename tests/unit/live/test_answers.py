@@ -15,9 +15,9 @@ import httpx2
 import pytest
 
 from drillbook.core.application import ROOT
-from drillbook.core.errors import BadInput, NoHost, StackTrouble, Unsupported
+from drillbook.core.errors import BadInput, NoHost, NotReady, StackTrouble, Unsupported
 from drillbook.infisical.address import Address, parse_address
-from drillbook.infisical.http import Answer, Unreachable
+from drillbook.infisical.http import Answer, TooSlow, Unreachable
 from drillbook.live import https, readonly_clients
 from drillbook.live.instance import Instance
 from drillbook.live.readonly_clients import Reader
@@ -164,15 +164,12 @@ def test_closed_port_and_unknown_name_are_one_sentence():
         https.connect(parse_address("https://nowhere.invalid"))
 
 
-def test_silent_port_is_no_tls(monkeypatch):
+def test_silent_port_is_not_judged(monkeypatch):
     monkeypatch.setattr(https, "_PATIENCE_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = Address("https", "127.0.0.1", silent.getsockname()[1])
-        told = https.fetch_certificate(address, https.tls_context(None))
-    assert https.certificate_faults(told) == [
-        "the certificate is not trusted: no TLS is spoken there (TimeoutError); the log of the "
-        "proxy says why (in Coolify: docker logs coolify-proxy)"
-    ]
+        with pytest.raises(NoHost, match=r"took a connection, and began no TLS within 0\.2 s"):
+            https.fetch_certificate(address, https.tls_context(None))
 
 
 def test_http_behind_an_https_address_is_no_tls(address):
@@ -257,6 +254,10 @@ def test_plain_port_that_says_nothing_or_fails_is_not_judged(monkeypatch):
             https.plain_http_faults(plain, plain)
     with pytest.raises(NoHost, match="the name is unknown here"):
         https.plain_http_faults(Address("http", "nowhere.invalid", 80), plain)
+    dripping = Mock(side_effect=TooSlow("GET /api/status: the answer took longer than 20 s"))
+    monkeypatch.setattr(https, "fetch_whole", dripping)
+    with pytest.raises(StackTrouble, match="longer than 20 s, so whether anything is served"):
+        https.plain_http_faults(plain, plain)
     failing = Answer(502, "text/plain", "", {})
     monkeypatch.setattr(https, "fetch_whole", lambda *_, **__: failing)
     with pytest.raises(StackTrouble, match="answers 502"):
@@ -269,6 +270,10 @@ def out_of_time(*_):
 
 def refused(*_):
     raise ConnectionRefusedError
+
+
+def lost(*_):
+    raise OSError(101, "Network is unreachable")
 
 
 def taken(*_):
@@ -302,6 +307,47 @@ def test_plain_port_that_takes_no_connection_is_closed_only_if_the_host_answers(
         else pytest.raises(StackTrouble, match="takes no connection")
     ):
         assert https.plain_http_faults(*addresses) == []
+
+
+@pytest.mark.parametrize(
+    ("plain", "served", "closed"),
+    [(refused, lost, True), (lost, taken, True), (lost, lost, False)],
+)
+def test_plain_port_is_not_closed_only_because_our_network_is_lost(
+    monkeypatch, plain, served, closed
+):
+    fail = Mock(side_effect=httpx2.ConnectError("no connection"))
+    monkeypatch.setattr(https, "fetch_whole", fail)
+    monkeypatch.setattr(
+        https.socket,
+        "create_connection",
+        lambda where, _within_s: (plain if where[1] == 80 else served)(),
+    )
+    addresses = Address("http", "127.0.0.1", 80), Address("https", "127.0.0.1", 443)
+    undecided = pytest.raises(StackTrouble, match=r"neither .* nor .* is reached, so whether")
+    with contextlib.nullcontext() if closed else undecided:
+        assert https.plain_http_faults(*addresses) == []
+
+
+def test_an_error_of_a_proxy_does_not_show_that_the_product_sends_no_header():
+    assert https.hsts_faults([Answer(200, "application/json", "{}", {})])
+    with pytest.raises(StackTrouble, match="the answer was 504, so whether"):
+        https.hsts_faults([Answer(504, "text/html", "", {})])
+
+
+def test_a_page_that_is_late_may_set_a_cookie(recorder):
+    def ask(_method, path):
+        if path == "/login":
+            raise TooSlow("GET /login: ReadTimeout after 20.0 s")
+        return Answer(200, "text/html", "", {})
+
+    trusted = https.Certificate(None, "TLSv1.3")
+    instance = Instance(None, None, trusted, None, None, None, None, None, recorder)
+    instance.__dict__["public"] = Mock(http=Mock(ask=ask))
+    instance.refuse_late_pages()
+    assert len(instance.pages) == 3
+    with pytest.raises(NotReady, match=r"ReadTimeout after 20\.0 s: which cookies"):
+        instance.refuse_late_pages()
 
 
 @pytest.mark.parametrize(
