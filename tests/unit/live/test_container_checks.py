@@ -5,7 +5,7 @@ from unittest.mock import Mock
 
 import pytest
 import requests
-from docker.errors import APIError
+from docker.errors import APIError, NotFound
 
 from drillbook.core.errors import NoHost, Unsupported
 from drillbook.live.container_checks import Container, Engine, find_exposure, find_lost_jobs
@@ -119,6 +119,16 @@ def test_an_engine_that_lists_nothing_ends_the_run_in_one_sentence(trouble, word
     api = Mock(containers=Mock(side_effect=trouble))
     with pytest.raises(NoHost, match=rf"^the engine does not list .* \({words}\); allow"):
         Engine(api).deployment("", "p")
+
+
+def test_a_container_that_a_busy_engine_does_not_show_is_not_left_out():
+    api = Api(BACKEND, DATABASE)
+    status = SimpleNamespace(status_code=500, reason="Internal Server Error")
+    api.inspect_container = Mock(side_effect=[BACKEND, APIError("busy", status)])
+    with pytest.raises(NoHost, match=r"the engine does not list its containers \(500\)"):
+        Engine(api).deployment("", "p")
+    api.inspect_container = Mock(side_effect=[BACKEND, NotFound("removed")])
+    assert list(Engine(api).deployment("", "p")) == ["backend"]
 
 
 def test_networks_that_the_engine_does_not_show_are_not_judged():
