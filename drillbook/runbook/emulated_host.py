@@ -532,6 +532,8 @@ class Host:
             raise NotHere("only GET requests have a counterpart here")
         try:
             answer = client_without_cookies(_HTTP_S, _HTTP_S).get(self.stack.base_url + found[2])
+        except httpx2.TimeoutException:
+            raise NotHere(f"it was not answered within {_HTTP_S:.0f} s") from None
         except httpx2.TransportError:
             return Answer(7, err=f"{program}: (7) Failed to connect\n")
         if answer.status_code >= 400 and (program == "wget" or line.has("f", "fail")):

@@ -319,7 +319,8 @@ def test_a_backend_is_waited_for_by_its_own_pace(monkeypatch):
     ],
 )
 def test_jobs_and_last_starts_are_waited_for_by_its_pace(monkeypatch, module, look):
-    stack = SimpleNamespace(name="slow", driver="embedded", base_url="", sql=lambda _: [(1, "")])
+    sql, url = lambda _: [(1, "")], "http://127.0.0.1:9"
+    stack = SimpleNamespace(name="slow", driver="embedded", base_url=url, sql=sql)
     monkeypatch.setattr(waiting, "_SLOWEST_S", {"slow": 40.0})
     waited = []
     monkeypatch.setattr(
@@ -441,6 +442,7 @@ class Logging:
     """A deployment whose log gets these lines, and a line of each request, after the request."""
 
     driver, name, base_url = "embedded", "logging", ""
+    status_s = 0.0
 
     def __init__(self, printed="", *arrive, logs_requests=True):
         self.stack, self.printed, self.arrive = self, printed, arrive
@@ -448,6 +450,9 @@ class Logging:
 
     def logs(self, _service):
         return self.printed
+
+    def status(self):
+        time.sleep(self.status_s)
 
     def ask(self, _method, _path, params):
         for line in (*self.arrive, json.dumps({"req": {"url": f"/?{params['marked']}"}})):

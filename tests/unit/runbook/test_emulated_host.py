@@ -1,6 +1,7 @@
 """What a document's docker, compose, curl and psql do: to this run's resources, and to no other."""
 
 import shlex
+import socket
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -332,6 +333,16 @@ def test_a_call_that_would_take_for_ever_is_not_carried_out(type_in, host, stack
     assert time.monotonic() - started < 60
     assert len(host.not_here[0]) < 300
     assert stack.done == []
+
+
+def test_a_request_that_is_not_answered_in_time_says_nothing_of_the_document(
+    type_in, stack, monkeypatch
+):
+    monkeypatch.setattr("drillbook.runbook.emulated_host._HTTP_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        stack.base_url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        assert type_in("curl -s http://localhost:8080/api/status").code == 125
+    assert "it was not answered within 0 s" in type_in.host.not_here[0]
 
 
 def test_there_is_no_network(type_in):
