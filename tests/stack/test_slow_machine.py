@@ -486,6 +486,22 @@ ASKED = observations.MarkedRequest("GET", "/login", "/login", None, 200, 0.0)
 ENDED = '{"reqId": "1", "level": 30, "res": {"statusCode": 200}, "responseTime": 2}'
 
 
+def test_a_clock_that_is_set_back_makes_no_time_in_the_log_untrue():
+    printed, later = f"{NOTICED}\n{ENDED}\n", time.time() + 3600
+    assert not observations.find_log_faults(Logging(printed), 0, [ASKED], later)
+
+
+def test_mails_are_waited_for_by_the_pace_of_answers(monkeypatch):
+    waited = []
+    monkeypatch.setattr(observations, "_log_gets", lambda *given: waited.append(given[-1]))
+    slow = Logging()
+    observations.wait_for_codes(slow, 0, MAILED, "a@example.com")
+    slow.status_s = 0.1
+    observations.wait_for_codes(slow, 0, MAILED, "a@example.com")
+    assert waited[0] == 1.0
+    assert waited[1] >= 5.0
+
+
 def test_a_start_is_silent_only_after_its_first_line(monkeypatch):
     monkeypatch.setattr(observations, "patience_s", lambda *_: 0.1)
     with pytest.raises(NotReady, match="a line of the starting backend in its log: not within"):
