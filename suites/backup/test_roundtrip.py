@@ -196,6 +196,7 @@ def test_backup_is_useless_under_another_key(deployment, observe, step):
         values = probe.values
         assert values == 0, probe
         assert prove(backup, other).opens_nothing
+        probe.check_answers()
 
     with step("restored again, the same backup opens with its own key"):
         deployment.restore(backup)

@@ -84,6 +84,7 @@ def test_nothing_is_accessible_under_a_wrong_key(deployment, observe, step):
         if backup_opens:
             observe("backup_opened_by_wrong_key")
         if not probe.true_values and not backup_opens:
+            probe.check_answers()
             observe("nothing_accessible")
         true_values = probe.true_values
         assert true_values == 0, probe

@@ -510,3 +510,21 @@ def test_a_start_is_silent_only_after_its_first_line(monkeypatch):
     assert not observations.log_names_cause(silent, 0, "cache_unavailable")
     named = "[ioredis] Unhandled error event: Error: connect ECONNREFUSED 127.0.0.1:6379\n"
     assert observations.log_names_cause(Logging(named * 3), 0, "cache_unavailable")
+
+
+def test_a_value_that_was_asked_for_too_long_may_have_been_served(monkeypatch, recorder):
+    stack = SimpleNamespace(base_url="")
+    service = SimpleNamespace(http=Http(lambda: "", recorder), routes=CURRENT)
+    golden = SimpleNamespace(place=lambda name: name)
+    deployment = SimpleNamespace(stack=stack, service=service, golden=golden)
+    probe = read_probe.ExposureProbe(deployment, SimpleNamespace(values={}))
+    for trouble in (Broken("GET /x", 500, "no key"), Unreachable("GET /x: it has ended")):
+        monkeypatch.setattr(Http, "call", refusing(trouble).inventory)
+        monkeypatch.setattr(Infisical, "secrets", refusing(trouble).inventory)
+        probe.ask()
+        probe.check_answers()
+    monkeypatch.setattr(Infisical, "secrets", refusing(LATE).inventory)
+    probe.ask()
+    with pytest.raises(NotReady, match=r"after 5\.0 s: whether a value was served is not known"):
+        probe.check_answers()
+    assert (probe.answers, probe.values) == (0, 0)
