@@ -16,9 +16,10 @@ from drillbook.infisical.client import CURRENT, Infisical, Place
 from drillbook.infisical.http import Broken, Http, RateLimited, TooSlow, Unreachable
 from drillbook.runbook import procedures
 from drillbook.stack import waiting
-from drillbook.stack.base import BackendState
+from drillbook.stack.base import BackendState, Command
 from fixtures.data.golden import GOLDEN_MARKER
 from fixtures.document import result_checks
+from fixtures.faults import failing_backup
 from fixtures.lifecycle import operator
 from fixtures.lifecycle.acts import Act
 from fixtures.lifecycle.model import Model
@@ -528,3 +529,14 @@ def test_a_value_that_was_asked_for_too_long_may_have_been_served(monkeypatch, r
     with pytest.raises(NotReady, match=r"after 5\.0 s: whether a value was served is not known"):
         probe.check_answers()
     assert (probe.answers, probe.values) == (0, 0)
+
+
+def test_a_backup_that_begins_late_has_not_hidden_that_it_was_cut_off(
+    isolated, monkeypatch, tmp_path
+):
+    # As if the half minute were over at once.
+    statement = failing_backup._CUT_OFF.replace("15000", "1")
+    monkeypatch.setattr(failing_backup, "_CUT_OFF", statement)
+    monkeypatch.setattr(procedures, "back_up", lambda *_: Command(("pg_dump",), 0))
+    with pytest.raises(StackTrouble, match="the backup began too late for its session"):
+        failing_backup.back_up_cut_off(isolated, tmp_path / "cut.sql")
