@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from drillbook.core.errors import NotReady, StackTrouble
+from drillbook.core.recorder_protocol import NullRecorder
 from drillbook.drill import outage_probe
 from drillbook.drill.upgrade import Passage
 from drillbook.infisical.client import CURRENT, Infisical, Place
@@ -17,6 +19,8 @@ from drillbook.infisical.http import Broken, Http, RateLimited, TooSlow, Unreach
 from drillbook.runbook import procedures
 from drillbook.stack import waiting
 from drillbook.stack.base import BackendState, Command
+from drillbook.stack.containers import compose, container_driver
+from drillbook.stack.isolated import IsolatedContainers
 from fixtures.data.golden import GOLDEN_MARKER
 from fixtures.document import result_checks
 from fixtures.faults import failing_backup
@@ -540,3 +544,35 @@ def test_a_backup_that_begins_late_has_not_hidden_that_it_was_cut_off(
     monkeypatch.setattr(procedures, "back_up", lambda *_: Command(("pg_dump",), 0))
     with pytest.raises(StackTrouble, match="the backup began too late for its session"):
         failing_backup.back_up_cut_off(isolated, tmp_path / "cut.sql")
+
+
+def hung(*_args):
+    raise subprocess.TimeoutExpired("docker", 600)
+
+
+def failed(*_args):
+    raise StackTrouble("compose run ended with 1")
+
+
+def migrator(migrate):
+    stack = SimpleNamespace(
+        image="i", owner=("u", "d"), inside=lambda *_: [["9"]], run_in_backend=migrate
+    )
+    return container_driver.Migrator(stack, NullRecorder())
+
+
+def isolated_with(migrate):
+    made = IsolatedContainers.__new__(IsolatedContainers)
+    made._recorder, made._migrator = NullRecorder(), SimpleNamespace(migrate=migrate)
+    made.migrating_s = 0.0
+    return made
+
+
+@pytest.mark.parametrize("make", [migrator, isolated_with])
+def test_migrations_that_our_limit_ended_are_no_failed_start(make, monkeypatch, tmp_path):
+    make(failed)._migrate()
+    (tmp_path / "compose.yml").write_text("services: {}\n")
+    project = compose.Project("slow", [tmp_path / "compose.yml"])
+    monkeypatch.setattr(compose, "call_compose", hung)
+    with pytest.raises(NotReady, match="docker compose hung for 600 s"):
+        make(lambda *_: project.call("run"))._migrate()

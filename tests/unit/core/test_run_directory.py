@@ -17,7 +17,7 @@ import pytest
 
 from drillbook.core import docker_cli, run_directory
 from drillbook.core.application import ROOT
-from drillbook.core.errors import NoHost, StackTrouble
+from drillbook.core.errors import NoHost, NotReady, StackTrouble
 from drillbook.stack import driver_selection, processes
 from drillbook.stack.containers import compose, docker_engine
 from drillbook.stack.embedded import servers
@@ -218,7 +218,7 @@ def test_a_log_that_cannot_be_read_is_missed_aloud():
 
 def test_a_command_that_hangs_has_an_end(monkeypatch):
     monkeypatch.setattr(processes, "COMMAND_S", 0.2)
-    with pytest.raises(StackTrouble, match=r"pg_dump has not ended in 0\.2 s"):
+    with pytest.raises(NotReady, match=r"pg_dump has not ended in 0\.2 s"):
         processes.call_program(["sleep", "60"], ("pg_dump",), {}, None, None)
 
 
