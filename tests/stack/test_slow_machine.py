@@ -5,6 +5,7 @@ import json
 import subprocess
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ import pytest
 
 from drillbook.core.errors import NotReady, StackTrouble
 from drillbook.core.recorder_protocol import NullRecorder
-from drillbook.drill import outage_probe
+from drillbook.drill import drill_report, outage_probe, release_snapshot
 from drillbook.drill.upgrade import Passage
 from drillbook.infisical.client import CURRENT, Infisical, Place
 from drillbook.infisical.http import Broken, Http, RateLimited, TooSlow, Unreachable
@@ -576,3 +577,31 @@ def test_migrations_that_our_limit_ended_are_no_failed_start(make, monkeypatch, 
     monkeypatch.setattr(compose, "call_compose", hung)
     with pytest.raises(NotReady, match="docker compose hung for 600 s"):
         make(lambda *_: project.call("run"))._migrate()
+
+
+@pytest.mark.parametrize("trouble", [LATE, NotReady("the copy did not answer within 120 s")])
+def test_a_copy_that_could_not_be_read_in_time_has_not_failed_on_a_schema(trouble):
+    notes = SimpleNamespace(note=lambda _: None)
+    start = waiting.Start(serves=True, exit_code=None, duration_s=0.0, log="")
+    compare = refusing(trouble).inventory
+    upgrade = SimpleNamespace(
+        drill=SimpleNamespace(compare=compare), change=SimpleNamespace(asked=False)
+    )
+    with pytest.raises(type(trouble)):
+        drill_report.note_old_release_start(upgrade, start, notes)
+    upgrade.drill.compare = refusing(Broken("GET /x", 500, "no column")).inventory
+    seen = drill_report.note_old_release_start(upgrade, start, notes)
+    assert seen == "old_release_failed_on_new_schema"
+
+
+def test_a_health_report_that_is_late_has_lost_no_field():
+    late = SimpleNamespace(status=refusing(LATE).inventory)
+    drill = SimpleNamespace(log_in=lambda: SimpleNamespace(public=late))
+    before = release_snapshot.Look({"redisConfigured": True}, {}, frozenset(), {})
+    after = replace(before, status=release_snapshot._status(drill))
+    assert release_snapshot.differences(before, after) == []
+    late.status = refusing(Unreachable("GET /api/status: refused")).inventory
+    after = replace(before, status=release_snapshot._status(drill))
+    assert release_snapshot.differences(before, after) == [
+        "status redisConfigured is gone; it was true"
+    ]
