@@ -26,7 +26,7 @@ from psycopg.pq import ConnStatus, ExecStatus
 
 from drillbook.backup.archive import open_sql
 from drillbook.backup.plain_dump import Script, Statement, Unreadable, judge
-from drillbook.core.errors import BadInput, StackTrouble
+from drillbook.core.errors import BadInput, NotReady, StackTrouble
 
 _NAMED = {
     "42501": "permission denied: it needs powers that no backup needs",
@@ -113,7 +113,10 @@ def allowed_s(size: int, limit_s: float | None = None) -> float:
 def inquiry(
     connect: Callable[[], psycopg.Connection], within_s: float = LEAST_S
 ) -> Iterator[psycopg.Connection]:
-    """A connection for queries that together take at most within_s seconds, else StackTrouble."""
+    """A connection for queries that together take at most within_s seconds, else NotReady.
+
+    StackTrouble for any other failure.
+    """
     over = threading.Event()
     try:
         with connect() as connection:
@@ -129,7 +132,7 @@ def inquiry(
                 timer.cancel()
     except psycopg.Error as trouble:
         if over.is_set() or trouble.sqlstate == "57014":
-            raise StackTrouble(f"the copy did not answer within {within_s:.0f} s ({HOW})") from None
+            raise NotReady(f"the copy did not answer within {within_s:.0f} s ({HOW})") from None
         raise StackTrouble(f"the copy does not answer: {explain(trouble)}") from None
 
 

@@ -13,14 +13,16 @@ import pytest
 
 from drillbook.core.errors import NotReady, StackTrouble
 from drillbook.core.recorder_protocol import NullRecorder
-from drillbook.drill import drill_report, outage_probe, release_snapshot
+from drillbook.drill import drill_report, outage_probe, release_snapshot, unchanged_rows
+from drillbook.drill.comparison import Copy
+from drillbook.drill.drill import Drill
 from drillbook.drill.upgrade import Passage
 from drillbook.infisical.client import CURRENT, Infisical, Place
 from drillbook.infisical.http import Broken, Http, RateLimited, TooSlow, Unreachable
 from drillbook.runbook import procedures
 from drillbook.stack import waiting
-from drillbook.stack.base import BackendState, Command
-from drillbook.stack.containers import compose, container_driver
+from drillbook.stack.base import BackendState, Command, Resource
+from drillbook.stack.containers import compose, container_driver, docker_engine
 from drillbook.stack.isolated import IsolatedContainers
 from fixtures.data.golden import GOLDEN_MARKER
 from fixtures.document import result_checks
@@ -579,6 +581,12 @@ def test_migrations_that_our_limit_ended_are_no_failed_start(make, monkeypatch, 
         make(lambda *_: project.call("run"))._migrate()
 
 
+def drill_of(**more):
+    made = Drill.__new__(Drill)
+    made.__dict__.update(_recorder=NullRecorder(), **more)
+    return made
+
+
 @pytest.mark.parametrize("trouble", [LATE, NotReady("the copy did not answer within 120 s")])
 def test_a_copy_that_could_not_be_read_in_time_has_not_failed_on_a_schema(trouble):
     notes = SimpleNamespace(note=lambda _: None)
@@ -605,3 +613,43 @@ def test_a_health_report_that_is_late_has_lost_no_field():
     assert release_snapshot.differences(before, after) == [
         "status redisConfigured is gone; it was true"
     ]
+
+
+def test_a_copy_is_waited_for_by_its_own_pace(monkeypatch):
+    stack = SimpleNamespace(name="slow", driver="embedded")
+    assert drill_of(made=stack).patience_s == 30.0
+    monkeypatch.setattr(waiting, "_SLOWEST_S", {"slow": 40.0})
+    assert drill_of(made=stack).patience_s == 200.0
+
+
+@pytest.mark.parametrize(
+    ("trouble", "starts"),
+    [(StackTrouble("no such table"), True), (NotReady("did not answer within 120 s"), False)],
+)
+def test_rows_that_could_not_be_read_in_time_are_not_left_uncompared(monkeypatch, trouble, starts):
+    drill = drill_of(made=None, first_start=None, copy=Copy(None), _restored={})
+    drill.refuse_wrong_backend = lambda: None
+    drill.deploy = lambda *_, **__: waiting.Start(False, 1, 0.0, "")
+    drill.made = SimpleNamespace()
+    monkeypatch.setitem(drill.__dict__, "settings", None)
+    monkeypatch.setattr(unchanged_rows, "read_kept", refusing(trouble).inventory)
+    if starts:
+        assert drill.start().exit_code == 1
+    else:
+        with pytest.raises(NotReady):
+            drill.start()
+        assert drill.first_start is None
+
+
+def test_what_a_busy_engine_is_still_removing_is_not_left(monkeypatch, tmp_path):
+    left = [[Resource("container", "x", "r")], []]
+    monkeypatch.setattr(
+        docker_engine, "resources", lambda _: left.pop(0) if len(left) > 1 else left[0]
+    )
+    drill = drill_of(
+        run_id="r",
+        made=SimpleNamespace(driver="containers"),
+        place=SimpleNamespace(path=tmp_path / "gone"),
+        order=SimpleNamespace(origin=None),
+    )
+    assert drill.find_leftovers() == []
