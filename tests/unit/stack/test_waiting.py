@@ -56,6 +56,14 @@ def test_the_last_look_begins_when_the_time_is_over(monkeypatch):
         waiting.wait_for(look, within_s=5.0, what="a state")
 
 
+def test_a_look_that_gave_up_says_neither_yes_nor_no():
+    def look():
+        raise NotReady("psql has not ended in 3600 s")
+
+    with pytest.raises(NotReady, match="psql has not ended"):
+        waiting.wait_until(look, within_s=0.0)
+
+
 def ended(stack):
     return waiting.outcome(stack, NullRecorder(), 0, within_s=60)
 
