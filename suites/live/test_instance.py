@@ -7,6 +7,7 @@ import pytest
 from drillbook.core.errors import NotGiven, StackTrouble, Unsupported
 from drillbook.infisical import health_report
 from drillbook.infisical.client import DAY_S, observation
+from drillbook.infisical.http import refuse_limit
 from drillbook.live import container_checks, https
 from drillbook.live.instance import SIGN_UP, sign_up, untrue_flags
 from drillbook.preflight import backupfile
@@ -76,6 +77,7 @@ def test_running_instance_reports_in_the_documented_form(instance, step):
         answer = public.status()
         came = datetime.now(UTC)
         # The backend's own answers are JSON.
+        refuse_limit("GET /api/status", answer)
         if answer.status in (401, 403) and health_report.report(answer) is None:
             raise StackTrouble(
                 f"what stands in front of the backend answers {answer.status}, so the report was "

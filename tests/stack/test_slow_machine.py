@@ -17,8 +17,9 @@ from drillbook.drill import drill_report, outage_probe, release_snapshot, unchan
 from drillbook.drill.comparison import Copy
 from drillbook.drill.drill import Drill
 from drillbook.drill.upgrade import Passage
+from drillbook.infisical import key_rotation
 from drillbook.infisical.client import CURRENT, Infisical, Place
-from drillbook.infisical.http import Broken, Http, RateLimited, TooSlow, Unreachable
+from drillbook.infisical.http import Answer, Broken, Http, RateLimited, TooSlow, Unreachable
 from drillbook.runbook import procedures
 from drillbook.stack import waiting
 from drillbook.stack.base import BackendState, Command, Resource
@@ -497,6 +498,19 @@ ENDED = '{"reqId": "1", "level": 30, "res": {"statusCode": 200}, "responseTime":
 def test_a_clock_that_is_set_back_makes_no_time_in_the_log_untrue():
     printed, later = f"{NOTICED}\n{ENDED}\n", time.time() + 3600
     assert not observations.find_log_faults(Logging(printed), 0, [ASKED], later)
+
+
+def test_a_key_is_not_kept_because_there_were_too_many_requests():
+    delete = {"paths": {"/api/v1/admin/encryption/previous/{label}": {"delete": {}}}}
+    limited = Answer(429, "application/json", "{}", {"retry-after": "60"})
+    owner = Infisical(Http(lambda: "", NullRecorder()), CURRENT)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Http, "call", lambda *_: delete)
+        patched.setattr(Http, "ask", lambda *_, **__: limited)
+        with pytest.raises(RateLimited):
+            key_rotation.remove(owner, "1234")
+        patched.setattr(Http, "ask", lambda *_, **__: replace(limited, status=409))
+        assert key_rotation.remove(owner, "1234") == 409
 
 
 def test_mails_are_waited_for_by_the_pace_of_answers(monkeypatch):

@@ -262,6 +262,10 @@ def test_plain_port_that_says_nothing_or_fails_is_not_judged(monkeypatch):
     monkeypatch.setattr(https, "fetch_whole", lambda *_, **__: failing)
     with pytest.raises(StackTrouble, match="answers 502"):
         https.plain_http_faults(plain, plain)
+    limited = Answer(429, "text/plain", "", {})
+    monkeypatch.setattr(https, "fetch_whole", lambda *_, **__: limited)
+    with pytest.raises(StackTrouble, match="answers 429"):
+        https.plain_http_faults(plain, plain)
 
 
 def out_of_time(*_):
@@ -331,8 +335,9 @@ def test_plain_port_is_not_closed_only_because_our_network_is_lost(
 
 def test_an_error_of_a_proxy_does_not_show_that_the_product_sends_no_header():
     assert https.hsts_faults([Answer(200, "application/json", "{}", {})])
-    with pytest.raises(StackTrouble, match="the answer was 504, so whether"):
-        https.hsts_faults([Answer(504, "text/html", "", {})])
+    for status in (429, 504):
+        with pytest.raises(StackTrouble, match=f"the answer was {status}, so whether"):
+            https.hsts_faults([Answer(status, "text/html", "", {})])
 
 
 def test_a_page_that_is_late_may_set_a_cookie(recorder):
