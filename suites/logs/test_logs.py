@@ -141,7 +141,7 @@ def test_a_refused_request_prints_no_secret(deployment, record, step):
 
     with step("the backend's log holds no client secret of them, and not the value"):
         refused = {f"one that is {one}": ended[one].client_secret for one in ended}
-        printed = observations.printed_since(deployment, mark).encode()
+        printed = observations.whole_log_since(deployment, mark).encode()
         assert Search({**refused, "written": written}).find([printed]) == []
 
 

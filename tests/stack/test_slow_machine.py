@@ -500,6 +500,13 @@ def test_a_clock_that_is_set_back_makes_no_time_in_the_log_untrue():
     assert not observations.find_log_faults(Logging(printed), 0, [ASKED], later)
 
 
+def test_a_log_is_searched_only_when_all_is_in_it(monkeypatch):
+    monkeypatch.setattr(observations, "_LONGEST_S", 0.1)
+    assert "/login" in observations.whole_log_since(Logging("", NOTICED), 0)
+    with pytest.raises(NotReady, match="a later request in the backend's log: not within"):
+        observations.whole_log_since(Logging(NOTICED, logs_requests=False), 0)
+
+
 def test_a_key_is_not_kept_because_there_were_too_many_requests():
     delete = {"paths": {"/api/v1/admin/encryption/previous/{label}": {"delete": {}}}}
     limited = Answer(429, "application/json", "{}", {"retry-after": "60"})
