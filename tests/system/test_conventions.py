@@ -167,6 +167,26 @@ def test_every_control_has_a_spec_and_a_mutant():
     assert caught - IDS == set(), "a mutant names a control that does not exist"
 
 
+# The sections of a document try all that these claim.
+WHOLE_IN_A_DOCUMENT = {"DBP-1", "DBP-7", "KEY-5", "KEY-7", "WIP-2", "WIP-3"}
+
+
+def test_a_control_of_which_a_drill_or_a_document_tries_a_part_says_which():
+    from fixtures.document.result_checks import _LOOKS
+
+    judged = {"drill": set(), "elsewhere": set()}
+    for path in SPECS:
+        where = "drill" if path.parent.name == "drill" else "elsewhere"
+        for call in re.findall(r"mark\.control\(([^)]*)\)", path.read_text()):
+            judged[where] |= {*re.findall(r'"([^"]+)"', call)}
+    parts = {one["id"]: one.get("parts", {}) for one in CATALOGUE}
+    both = judged["drill"] & judged["elsewhere"]
+    assert len(both) > 4
+    assert [one for one in sorted(both) if "drill" not in parts[one]] == []
+    in_part = _LOOKS.keys() - WHOLE_IN_A_DOCUMENT
+    assert [one for one in sorted(in_part) if "document" not in parts[one]] == []
+
+
 def test_every_section_of_the_runbook_has_a_control():
     runbook = tomllib.loads((ROOT / "tests" / "runbook.toml").read_text())
     used = {section for control in CATALOGUE for section in control.get("runbook", [])}
