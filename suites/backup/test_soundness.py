@@ -64,7 +64,7 @@ def test_documented_backup_is_usable(deployment, observe, step):
         packed = backup.with_name(f"{backup.name}.gz")
         piped = failing_backup.back_up_into_gzip(deployment.stack, packed)
         sound &= piped.exit_code == 0 and integrity.examine(packed) is None
-        observe("backup_usable_and_failures_told" if sound else "backup_unusable")
+        observe("backup_usable" if sound else "backup_unusable")
         assert sound
 
 
@@ -86,7 +86,7 @@ def test_failed_backup_is_noticed(deployment, working_folder, observe, step):
 
     with step("each failure shows in the exit status, and in the file left behind"):
         told = not any(believed)
-        observe("backup_usable_and_failures_told" if told else "failed_backup_reports_success")
+        observe("failed_backups_told" if told else "failed_backup_reports_success")
         assert told
 
 
@@ -106,4 +106,4 @@ def test_failed_backup_behind_a_pipe_shows_in_its_file(deployment, working_folde
 def what_a_pipe_tells(shown, exit_code):
     if not shown:
         return "failed_backup_reports_success"
-    return "pipe_hides_exit_status" if exit_code == 0 else "backup_usable_and_failures_told"
+    return "pipe_hides_exit_status" if exit_code == 0 else "pipe_shows_exit_status"
