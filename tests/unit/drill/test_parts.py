@@ -55,10 +55,19 @@ def test_nonsense_is_told_with_an_example(text):
 def test_of_many_only_the_smallest_of_each_project_is_read_again():
     places = {("p", "dev"): ["a"] * 1500, ("p", "prod"): ["b"] * 900, ("q", "dev"): ["c"] * 3}
     many = Values({}, places, (), ())
-    again, size = comparison.once_more(many)
+    again, size = comparison.once_more(many, 0)
     assert (set(again), size) == ({("p", "prod"), ("q", "dev")}, 903)
     few = Values({}, {("p", "dev"): ["a"] * 2000}, (), ())
-    assert comparison.once_more(few) == (few.places, 2000)
+    assert comparison.once_more(few, 0) == (few.places, 2000)
+
+
+def test_nothing_is_read_again_that_was_not_read_first():
+    places = {("p", f"env {n}"): [f"{n}-{m}" for m in range(20)] for n in range(99)}
+    for some in (places, {**places, ("q", "dev"): ["many"] * 1000}):
+        values = Values({}, some, (), ())
+        first, again = comparison.choose_places(values, 7)[0], comparison.once_more(values, 7)[0]
+        assert again.items() <= first.items()
+        assert {project for project, _ in again} == {project for project, _ in some}
 
 
 def test_without_targets_there_are_none():

@@ -276,6 +276,16 @@ def test_each_project_is_read_from():
     assert alone in comparison.names_to_read(values, 1, again=True)
 
 
+def test_by_name_nothing_is_read_again_that_was_not_read_first():
+    values = many()
+    read_first, not_read = (Named(("other", "dev"), "/", f"N{n}", f"id-{n}") for n in (7, 8))
+    values = replace(values, named=(*values.named, read_first), firsts=(*values.firsts, not_read))
+    for seed in range(9):
+        again = comparison.names_to_read(values, seed, again=True)
+        assert read_first in again
+        assert {*again} <= {*comparison.names_to_read(values, seed)}
+
+
 def test_another_value_differs():
     found = read(Asker(all_of_them(N50=secret(50, "another"))))
     assert (found.differing, found.missing, found.whole) == (["id-50"], [], False)
