@@ -209,6 +209,9 @@ def test_a_backup_that_lacks_tables_is_read_once_it_is_migrated(monkeypatch, ser
         settings=None,
         deploy=lambda *_, **__: Start(serves, None, 1.0, ""),
         _restored={},
+        _recorder=SimpleNamespace(note=lambda text: notes.append(text)),
     )
+    notes = []
     assert Drill.start(drill).serves == serves
     assert drill._restored == ({"projects": {}} if serves else {})
+    assert ["was not compared" in one for one in notes] == [True] * serves
