@@ -96,15 +96,18 @@ def test_change_of_a_copy_that_was_not_whole_before_shows_nothing(serves, found,
     assert upgrade.before is found
 
 
-def test_an_image_that_hides_its_migrations_is_not_killed_in_them():
+def test_an_image_that_hides_its_migrations_is_neither_killed_in_them_nor_started_without():
     stack = SimpleNamespace(
         product=lambda: releases.Product(frozenset(), None),
         backend=lambda: BackendState("running"),
         switch_release=lambda _: None,
     )
     drill = SimpleNamespace(stack=stack, log_out=lambda: None)
+    upgrade = Upgrade(drill, Change(*releases.rehearsal_pair()))
     with pytest.raises(Unsupported, match="does not show its migrations"):
-        Upgrade(drill, Change(*releases.rehearsal_pair())).kill_during_migration()
+        upgrade.kill_during_migration()
+    with pytest.raises(Unsupported, match="cannot be started without them"):
+        upgrade.start_new(migrating=False)
 
 
 @pytest.mark.parametrize(("serves", "found"), [(True, LOST), (False, None)])
