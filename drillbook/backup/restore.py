@@ -272,6 +272,8 @@ def _advice(statement: Statement) -> str:
 # A full disk, too little memory, our limit of temporary files, or a failing disk: these say nothing
 # about the backup.
 _OF_THE_MACHINE = ("53", "58030")
+# The server does not find the files of an extension, in PostgreSQL 14 and in later releases.
+_NO_EXTENSION = ("58P01", "0A000")
 
 
 def refusal(
@@ -285,6 +287,9 @@ def refusal(
         return StackTrouble(f"line {statement.line}: the database was lost: {why}")
     if code and code.startswith(_OF_THE_MACHINE):
         return StackTrouble(f"line {statement.line}: this machine cannot restore it: {why}")
+    if code in _NO_EXTENSION and statement.bare.upper().startswith("CREATE EXTENSION "):
+        what = "this PostgreSQL lacks the extension that the backup installs here"
+        return StackTrouble(f"line {statement.line}: {what}: {why}")
     return Refused(statement.line, why)
 
 

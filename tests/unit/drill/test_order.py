@@ -197,3 +197,16 @@ def test_a_slow_machine_or_a_full_disk_says_nothing_about_the_backup(monkeypatch
 def test_only_an_answer_about_the_backup_refuses_it(code, kind):
     connection = SimpleNamespace(pgconn=SimpleNamespace(status=ConnStatus.OK))
     assert type(refuse_statement(Statement(7, b"", ""), connection, "why", code)) is kind
+
+
+@pytest.mark.parametrize(
+    ("bare", "kind"),
+    [
+        ('CREATE EXTENSION IF NOT EXISTS "uuid-ossp" WITH SCHEMA public', StackTrouble),
+        ("CREATE INDEX one ON projects USING btree (id)", Refused),
+    ],
+)
+@pytest.mark.parametrize("code", ["58P01", "0A000"])
+def test_an_extension_that_the_server_lacks_says_nothing_about_the_backup(bare, kind, code):
+    connection = SimpleNamespace(pgconn=SimpleNamespace(status=ConnStatus.OK))
+    assert type(refuse_statement(Statement(7, b"", bare), connection, "why", code)) is kind
