@@ -80,7 +80,7 @@ def test_failed_backup_is_noticed(deployment, working_folder, observe, step):
         interrupted = failing_backup.back_up_cut_off(stack, target)
         believed += [integrity.examine(target) is None, interrupted.exit_code == 0]
 
-    with step("back up to a disk without enough space"):
+    with step("back up where there is too little space for the file"):
         crammed = failing_backup.back_up_to_full_disk(stack, target)
         believed += [integrity.examine(target) is None, crammed.exit_code == 0]
 
