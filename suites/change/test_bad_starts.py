@@ -19,7 +19,7 @@ def test_wrong_key_serves_nothing_and_the_right_one_recovers(upgrade, step, try_
         with Watch(upgrade.drill.stack).watching() as watch:
             refused = upgrade.start_under_another_key()
 
-    with step("it refuses to start, and nothing was answered with success"):
+    with step("it refuses to start, and no health check succeeded"):
         assert not refused.serves
         assert refused.exit_code not in (None, 0)
         assert watch.successes() == 0

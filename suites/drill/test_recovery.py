@@ -84,13 +84,13 @@ def test_its_health_report_has_the_documented_form(drill, step):
 
 @pytest.mark.control("BKP-2")
 def test_another_key_opens_nothing(drill, step):
-    with step("stop the copy, and start it with another ENCRYPTION_KEY while requests are made"):
+    with step("stop the copy, and start it with another ENCRYPTION_KEY while health is requested"):
         assert drill.start().serves
         drill.stack.stop("backend")
         with Watch(drill.stack).watching() as watch:
             end = drill.deploy_another_key()
 
-    with step("it refuses to start, and nothing was answered with success"):
+    with step("it refuses to start, and no health check succeeded"):
         assert not end.serves
         assert end.exit_code not in (None, 0)
         assert watch.successes() == 0
