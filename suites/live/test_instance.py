@@ -194,7 +194,7 @@ def test_documented_patterns_find_the_running_containers(instance, observe, find
 
 @pytest.mark.control("BKP-5")
 def test_newest_backup_of_the_instance_is_fresh_and_whole(live_backup, findings, step):
-    with step("check its age and its last line"):
+    with step("check its age, and whether it is whole"):
         assert findings(backupfile.find_damage(live_backup)) == []
 
     with step("its own content proves that it is at most 24 hours old"):

@@ -55,7 +55,7 @@ def test_public_address_is_https(own_settings, findings, step):
 
 @pytest.mark.control("BKP-5")
 def test_newest_backup_is_fresh_whole_and_ours(newest_backup, own_settings, findings, step):
-    with step("check its age, its last line, and which key opens it"):
+    with step("check its age, whether it is whole, and which key opens it"):
         own = own_settings.root_key, own_settings.get("INSTANCE_ID"), own_settings.second_key
         assert findings(backupfile.faults(newest_backup, *own)) == []
 
