@@ -27,7 +27,7 @@ def test_these_keys_open_this_backup(drill, record, step):
         if proof.rootless:
             record.note(ROOTLESS)
         if proof.is_undecided:
-            raise StackTrouble(f"{opened}; {proof.damage or proof.unproven}")
+            raise StackTrouble("; ".join(filter(None, [opened, proof.damage, *proof.unproven])))
         assert proof.roots_opened > 0, opened
         assert proof.projects_opened == proof.projects, opened
         assert proof.secrets_opened == proof.secrets, opened

@@ -70,6 +70,13 @@ def test_nothing_is_read_again_that_was_not_read_first():
         assert {project for project, _ in again} == {project for project, _ in some}
 
 
+def test_what_a_restore_lacks_is_named_without_a_list_of_python():
+    assert comparison.Copy(None).fault == ""
+    assert comparison.Copy(None, "line 7: cut", {"users": (2, 1)}).fault == "line 7: cut"
+    copy = comparison.Copy(None, miscounted={"users": (2, 1), "identities": (1, 0)})
+    assert copy.fault == "another number of rows in identities, users"
+
+
 def test_without_targets_there_are_none():
     assert targets(None, "24h") == Targets(None, 86400)
 
