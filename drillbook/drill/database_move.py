@@ -157,6 +157,8 @@ class DatabaseMove:
         if command.exit_code:
             raise StackTrouble(f"the dump of the old database ended with {command.exit_code}")
         dump_s, before = clock() - began, describe(old.stack)
+        # A move that failed before left a copy.
+        self.close()
         new = self._new = self._begin(replace(old.order, backup=dump, files=(), origin=None))
         copy, start, after = restore_new(new), None, {}
         if not copy.trouble:

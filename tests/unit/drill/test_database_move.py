@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
+from drillbook.core.errors import StackTrouble
+from drillbook.drill import database_move
 from drillbook.drill.database_move import DatabaseMove, describe, differences
 from drillbook.stack.embedded.servers import Postgres
 
@@ -80,3 +82,33 @@ def test_steps_of_a_move_start_the_database_alone():
     assert steps[7].endswith("delete move.sql")
     # The old database is older than what the cache holds by then.
     assert "empty the cache" in steps[-1]
+
+
+def test_the_copy_of_a_move_that_failed_is_closed_before_another_is_made(monkeypatch, tmp_path):
+    def fail(drill):
+        raise StackTrouble(f"{drill.number} fails")
+
+    def begin(_order):
+        made.append(SimpleNamespace(number=len(made), close=lambda: closed.append(len(made))))
+        return made[-1]
+
+    made, closed = [], []
+    monkeypatch.setattr(database_move, "restore_new", fail)
+    monkeypatch.setattr(database_move, "describe", lambda _: {})
+    monkeypatch.setattr(database_move, "replace", lambda order, **_: order)
+    done = SimpleNamespace(exit_code=0)
+    monkeypatch.setattr(database_move.procedures, "back_up", lambda *_: done)
+    old = SimpleNamespace(
+        stack=SimpleNamespace(stop=lambda _: None),
+        place=SimpleNamespace(path=tmp_path),
+        order=None,
+        bring_up=lambda: SimpleNamespace(serves=True),
+        compare_first=lambda: SimpleNamespace(faults=[]),
+    )
+    move = DatabaseMove(old, begin)
+    for number in range(2):
+        with pytest.raises(StackTrouble, match=f"{number} fails"):
+            move.move()
+    assert (len(made), closed) == (2, [1])
+    move.close()
+    assert closed == [1, 2]
