@@ -320,7 +320,7 @@ def _key(answer: Answer) -> str:
 def _numbers(proof: Proof) -> Iterator[str]:
     first = "bots' keys" if proof.rootless else "root key  "
     two = proof.root_keys > 1 and proof.roots_opened and not proof.rootless
-    rotating = "; a key rotation was under way, so another key opens as well" if two else ""
+    rotating = "; it lies under several keys, so another one opens as well" if two else ""
     yield f"  {first} {proof.roots_opened} of {proof.root_keys} open{rotating}"
     if len(proof.wrappers) > 1:
         yield from (f"    {_wrapper(wrapper)}" for wrapper in proof.wrappers)

@@ -183,7 +183,7 @@ def test_empty_secrets_are_told_apart():
 def test_two_root_keys_of_which_one_opens_are_a_rotation(keys, opened, rotating):
     proof = Proof(**ALL | {"root_keys": keys, "roots_opened": opened})
     (line,) = (line for line in lines(one(proof=proof)) if line.startswith("  root key"))
-    told_so = "; a key rotation was under way, so another key opens as well" * rotating
+    told_so = "; it lies under several keys, so another one opens as well" * rotating
     assert line == f"  root key   {opened} of {keys} open{told_so}"
 
 
