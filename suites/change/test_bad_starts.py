@@ -31,7 +31,7 @@ def test_wrong_key_serves_nothing_and_the_right_one_recovers(upgrade, step, try_
 
 
 def test_killed_migration_is_repaired_by_the_next_start(upgrade, record, observe, step, try_write):
-    with step("restore the backup, start the new release, and kill it during its migrations"):
+    with step("restore the backup, start the new release, and kill it in its migrations, if any"):
         upgrade.restore_whole()
         killed = upgrade.kill_during_migration()
         if 0 < killed.pending <= killed.applied:
