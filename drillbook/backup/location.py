@@ -335,7 +335,7 @@ def why_cut(backup: Path) -> str:
     """Why a backup, read from beginning to end, is not a whole one; empty for a whole one."""
     try:
         with open_dump(backup, ()) as dump:
-            return f"cut short: it {dump.damage}" if dump.damage else ""
+            return f"cut short or damaged: it {dump.damage}" if dump.damage else ""
     except BadInput as why:
         said = str(why).removeprefix("backup ").removeprefix(f"{backup} ")
         return said.partition("; ")[0]

@@ -205,7 +205,7 @@ def test_a_newer_folder_of_pg_dump_that_is_cut_is_passed_over_aloud(backup):
     rows.write_bytes(rows.read_bytes()[:-20])
     path, said = newest(backup.parent)
     assert path == backup
-    assert "NEWER BUT NOT TAKEN: tonight (cut short: it " in said
+    assert "NEWER BUT NOT TAKEN: tonight (cut short or damaged: it " in said
 
 
 def test_a_newer_file_that_is_no_backup_is_passed_over_aloud(backup):
@@ -301,7 +301,7 @@ def test_the_newest_of_a_remote_folder_is_taken(tmp_path):
     heard, say = said()
     with fetch_backup(url, say) as found:
         assert found.path.name == "b.sql"
-    assert "NEWER BUT NOT TAKEN: later.sql (cut short: it ends without" in heard[-1]
+    assert "NEWER BUT NOT TAKEN: later.sql (cut short or damaged: it ends without" in heard[-1]
 
 
 def test_a_local_file_of_the_same_name_does_not_date_a_remote_one(tmp_path, monkeypatch):
@@ -320,7 +320,9 @@ def test_a_remote_one_that_is_packed_and_cut_is_passed_over_once_it_is_fetched(t
     with fetch_backup(url, say) as found:
         assert found.path.name == "b.sql"
         assert [one.name for one in found.path.parent.iterdir()] == ["b.sql"]
-    assert "NEWER BUT NOT TAKEN: later.sql.gz (cut short: it ends inside its" in heard[-1]
+    assert (
+        "NEWER BUT NOT TAKEN: later.sql.gz (cut short or damaged: it ends inside its" in heard[-1]
+    )
 
 
 def test_an_original_that_changed_meanwhile_is_told(tmp_path):
