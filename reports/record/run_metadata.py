@@ -15,12 +15,15 @@ from collections.abc import Iterable
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
+from struct import Struct
 
 from drillbook.core.application import IS_CHECKOUT, ROOT
 from reports.evidence.context import ClockFacts, Pack
 from reports.evidence.model import Host, Tool
 
 MAKE = "DRILLBOOK_MAKE"
+# The beginning of struct timex of adjtimex(2): modes, offset, freq, maxerror, esterror, status.
+_TIMEX = Struct("@i4li")
 _UNSYNCHRONISED = 0x40
 _ERROR_STATE = 5
 
@@ -126,20 +129,6 @@ def _memory() -> int | None:
         return None
 
 
-class _Timex(ctypes.Structure):
-    """The beginning of struct timex of adjtimex(2), and room for the rest."""
-
-    _fields_ = (
-        ("modes", ctypes.c_int),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("rest", ctypes.c_long * 32),
-    )
-
-
 def kernel_clock() -> ClockFacts:
     """Whether the kernel says that its clock is synchronised, and its largest error; else null.
 
@@ -147,13 +136,14 @@ def kernel_clock() -> ClockFacts:
     """
     if not sys.platform.startswith("linux"):
         return ClockFacts()
-    asked = _Timex()
+    asked = ctypes.create_string_buffer(512)
     try:
-        state = ctypes.CDLL(None).adjtimex(ctypes.byref(asked))
+        state = ctypes.CDLL(None).adjtimex(asked)
     except (OSError, AttributeError):
         return ClockFacts()
     if state < 0:
         return ClockFacts()
-    synchronised = state != _ERROR_STATE and not asked.status & _UNSYNCHRONISED
-    error = asked.maxerror / 1e6 if synchronised else None
+    _, _, _, largest, _, status = _TIMEX.unpack_from(asked)
+    synchronised = state != _ERROR_STATE and not status & _UNSYNCHRONISED
+    error = largest / 1e6 if synchronised else None
     return ClockFacts(synchronised=synchronised, max_error_s=error)
