@@ -203,7 +203,9 @@ def fetch_backup(
         order = _Order(address, place, say, options or {}, selection)
         backup = _FETCH[address.kind](order)
         if backup.modified is not None or address.kind == "url":
-            _date(backup.path, backup.modified or UNDATED)
+            modified = backup.modified or UNDATED
+            for file in backup.path.iterdir() if backup.path.is_dir() else (backup.path,):
+                os.utime(file, (modified, modified))
         taken_s = time.monotonic() - started
         said = f"{backup.said}, fetched in {taken_s:.1f} s"
         say(said)
@@ -222,12 +224,6 @@ class _Order:
     say: Say
     options: Mapping[str, str]
     selection: Selection
-
-
-def _date(copy: Path, modified: float) -> None:
-    """Give a copy the time of its original."""
-    for file in copy.iterdir() if copy.is_dir() else (copy,):
-        os.utime(file, (modified, modified))
 
 
 def write_copy(pieces: Iterator[bytes], place: Path, name: str, say: Say, unfit: str = "") -> Path:

@@ -419,12 +419,8 @@ def _restores_while_running(one: Statement, command: Command) -> bool:
     ups = [it for it in before if it.command and it.command.words[:2] in _UP]
     alone = any(_names_neighbours(it.command) for it in ups)
     alone = alone or any(_says(it, "starts_neighbours") for it in before)
-    stopped = _last(before, _stops_backend)
+    stopped = _last(before, lambda it: _says(it, "stops") and not _names_neighbours(it.command))
     return _last(before, _starts_backend) > stopped or (stopped < 0 and not alone)
-
-
-def _stops_backend(one: Statement) -> bool:
-    return _says(one, "stops") and not _names_neighbours(one.command)
 
 
 @finds_commands("restore-errors", _restores)
