@@ -214,17 +214,12 @@ def upper_bound(found: int, of: int) -> float:
     low, high = found / of, 1.0
     for _ in range(60):
         rate = (low + high) / 2
-        if _at_most(found, of, rate) > 0.05:
+        # The probability of at most `found` out of `of` at this rate.
+        if sum(comb(of, k) * rate**k * (1 - rate) ** (of - k) for k in range(found + 1)) > 0.05:
             low = rate
         else:
             high = rate
     return high
-
-
-def _at_most(found: int, of: int, rate: float) -> float:
-    """The probability of at most `found` out of `of` at this rate."""
-    terms = (comb(of, k) * rate**k * (1 - rate) ** (of - k) for k in range(found + 1))
-    return sum(terms)
 
 
 def flaking(verdicts: Iterable[Sequence[object]]) -> tuple[int, int]:

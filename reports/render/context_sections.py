@@ -76,7 +76,7 @@ def heading(run: Run) -> list[Row]:
 
 def organisation(run: Run) -> list[Row]:
     """Whose system it is, who took part, and which record this is."""
-    said = run.organisation
+    said, until = run.organisation, day(run.retention.dispose_after)
     return [
         ("Organisation", _join(said.name, said.unit)),
         ("System", _join(said.system, said.system_id)),
@@ -87,7 +87,7 @@ def organisation(run: Run) -> list[Row]:
         ("Repeated", run.schedule.cadence),
         ("Due again", day(run.schedule.next_due)),
         ("Classification", run.retention.classification),
-        ("Kept until", _retention(run)),
+        ("Kept until", until and f"{until}, then disposed of"),
         ("Failures are reported to", run.deviations.escalated_to),
     ]
 
@@ -336,11 +336,6 @@ def _join(*parts: str | None) -> str | None:
 def _people(run: Run, part: str) -> str | None:
     named = (one for one in run.people if one.part == part)
     return "; ".join(f"{one.name} ({one.role})" if one.role else one.name for one in named) or None
-
-
-def _retention(run: Run) -> str | None:
-    until = day(run.retention.dispose_after)
-    return f"{until}, then disposed of" if until else None
 
 
 def _data(seen: DataSet | None) -> str | None:

@@ -162,7 +162,9 @@ class Bundle:
         stained: set[str] = set()
         for number in range(_PASSES):
             run = assemble_with(leaks, stained)
-            self._write(run, stained)
+            for name in self._names:
+                if name not in stained:
+                    write_file(self.path / name, render(name, run))
             found = self._clean(redactor)
             new = [leak for leak in found if leak not in leaks]
             if not new:
@@ -172,11 +174,6 @@ class Bundle:
             }
             leaks += new
         return run
-
-    def _write(self, run: Run, stained: set[str]) -> None:
-        for name in self._names:
-            if name not in stained:
-                write_file(self.path / name, render(name, run))
 
     def _files(self) -> list[Path]:
         # A link may lead to a file of others, which must not be redacted; a bundle has none.

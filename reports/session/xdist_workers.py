@@ -202,7 +202,9 @@ def units(items: Iterable[pytest.Item], seconds: Mapping[str, float]) -> list[li
 
     def length(unit: list[pytest.Item]) -> tuple[float, bool]:
         taken = sum(seconds.get(one.nodeid, inf) for one in unit)
-        return _grade(taken), any(one.get_closest_marker("slow") for one in unit)
+        # The order of magnitude, in powers of four; all below a moment are equal.
+        grade = round(log(max(taken, _MOMENT_S), 4)) if isfinite(taken) else taken
+        return grade, any(one.get_closest_marker("slow") for one in unit)
 
     ordered = sorted(groups.values(), key=length, reverse=True)
     return [[one.nodeid for one in unit] for unit in ordered]
@@ -212,11 +214,6 @@ def _belongs_to(item: pytest.Item) -> str:
     if mark := item.get_closest_marker("xdist_group"):
         return str(mark.args[0])
     return READING if item.get_closest_marker(READING) else item.nodeid
-
-
-def _grade(seconds: float) -> float:
-    """The order of magnitude, in powers of four; all below a moment are equal."""
-    return round(log(max(seconds, _MOMENT_S), 4)) if isfinite(seconds) else seconds
 
 
 class LongestFirst:
