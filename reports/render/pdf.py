@@ -139,19 +139,15 @@ def _commands(run: Run) -> list[dict[str, Any]]:
     found: dict[tuple[str | None, str], dict[str, Any]] = {}
     for step in (s for c in run.controls for spec in c.specs for s in spec.steps):
         for command in step.commands:
-            line = _first_line(command.line or command.act)
+            # The first line identifies a script.
+            first, *rest = (command.line or command.act).strip().splitlines() or [""]
+            line = f"{first} ..." if rest else first
             key = (command.service, _NUMBERED.sub("0", line))
             row = found.setdefault(
                 key, {"service": command.service, "line": shorten(line), "count": 0}
             )
             row["count"] += command.count
     return sorted(found.values(), key=lambda one: (one["service"] or "", one["line"]))
-
-
-def _first_line(text: str) -> str:
-    """The first line of a command, which identifies a script."""
-    first, *rest = text.strip().splitlines() or [""]
-    return f"{first} ..." if rest else first
 
 
 def _draw_lane(lane: Lane) -> dict[str, Any]:

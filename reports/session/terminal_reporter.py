@@ -114,7 +114,9 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         outcome = yield
         self._still()
         if self.verbosity > 1 or self._run.plan.uncollected:
-            self._tracebacks()
+            for report in self.stats.get("error", []) + self.stats.get("failed", []):
+                self._print(Line(f"\n{report.nodeid}", ("bold",)))
+                self._print(Line(self._run.recorder.redactor.text(report.longreprtext)))
         for line in self._end():
             self._print(line)
         return outcome
@@ -205,11 +207,6 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         ]
         hook = plugins.subset_hook_caller("pytest_report_header", others)
         return list(hook(config=self.config, start_path=self.startpath))
-
-    def _tracebacks(self) -> None:
-        for report in self.stats.get("error", []) + self.stats.get("failed", []):
-            self._print(Line(f"\n{report.nodeid}", ("bold",)))
-            self._print(Line(self._run.recorder.redactor.text(report.longreprtext)))
 
     def _relative(self, path: Any) -> str:
         start = self.config.invocation_params.dir

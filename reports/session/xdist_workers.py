@@ -86,20 +86,15 @@ def unpack(wire: str, recorder: Recorder) -> None:
     recorder.spans += message.spans
     recorder.clocks += message.clocks
     recorder.measured |= message.measured
-    _state(recorder, message.facts)
+    known, new = (facts.get("keys") for facts in (recorder.facts, message.facts))
+    recorder.facts |= message.facts
+    if isinstance(known, list) and isinstance(new, list):
+        # Those of all workers, as each may have its own.
+        recorder.facts["keys"] = known + [key for key in new if key not in known]
     for spec in message.specs:
         spec.open = [step for step in spec.steps if step.state == "open"]
         others = [one for one in recorder.specs if one.id != spec.id]
         recorder.specs[:] = [*others, spec]
-
-
-def _state(recorder: Recorder, facts: dict[str, object]) -> None:
-    """Add facts about the subject; the keys of all workers count, as each may have its own."""
-    known = recorder.facts.get("keys")
-    recorder.facts |= facts
-    new = facts.get("keys")
-    if isinstance(known, list) and isinstance(new, list):
-        recorder.facts["keys"] = known + [key for key in new if key not in known]
 
 
 def worker_recorder(orders: dict[str, Any]) -> Recorder:
