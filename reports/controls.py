@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from drillbook.core.application import ROOT
 from reports.errors import ReportError, near
@@ -34,10 +34,8 @@ relevant to the clause, and none of them meets it alone. Open is what they do no
 """
 
 
-class Entry(BaseModel):
+class Entry(BaseModel, frozen=True, extra="forbid"):
     """A control in suites/controls.toml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(pattern=r"^[A-Z]{3}-\d+(\.[A-Z0-9_]+)?$")
     title: str = Field(min_length=1)
@@ -57,10 +55,8 @@ class Entry(BaseModel):
         return next((part for suite, part in self.parts.items() if suites == {suite}), self.claim)
 
 
-class Catalogue(BaseModel):
+class Catalogue(BaseModel, frozen=True, extra="forbid"):
     """The whole suites/controls.toml: all controls, and the vocabulary of observations."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     observations: dict[str, str] = {}
     control: tuple[Entry, ...]
@@ -140,10 +136,8 @@ def specs(entry: Entry) -> list[str]:
     return sorted(path.relative_to(ROOT).as_posix() for path in found)
 
 
-class Clause(BaseModel):
+class Clause(BaseModel, frozen=True, extra="forbid"):
     """A clause in our words: what it asks, what the controls show of it, what they leave open."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(min_length=1)
     asks: str = Field(min_length=1)
@@ -152,20 +146,16 @@ class Clause(BaseModel):
     open: str
 
 
-class Framework(BaseModel):
+class Framework(BaseModel, frozen=True, extra="forbid"):
     """A framework, and which of its texts was read for the mapping."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1)
     read: str = Field(min_length=1)
     clause: tuple[Clause, ...] = Field(min_length=1)
 
 
-class Mappings(BaseModel):
+class Mappings(BaseModel, frozen=True, extra="forbid"):
     """The whole suites/mappings.toml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     framework: tuple[Framework, ...]
 

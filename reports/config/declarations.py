@@ -27,7 +27,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from drillbook.core.files import read_file
 from reports.config.due_dates import due_again, months_later
@@ -69,10 +69,8 @@ Event = Literal["fail", "recover", "stale", "due", "success"]
 NonBlank = Annotated[str, Field(pattern=r"\S")]
 
 
-class WaiverEntry(BaseModel):
+class WaiverEntry(BaseModel, frozen=True, extra="forbid"):
     """A waiver in waivers.toml; every field is required."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     control: NonBlank
     reason: NonBlank

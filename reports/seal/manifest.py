@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from drillbook.core.files import file_digest
 from reports.errors import Distrusted
@@ -34,20 +34,16 @@ TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 BACKUP = "backup:"
 
 
-class File(BaseModel):
+class File(BaseModel, frozen=True, extra="forbid", strict=True):
     """A file of a bundle: its path in it, its length in bytes, its SHA-256 in hexadecimal."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     name: str
     size: int
     sha256: str
 
 
-class Manifest(BaseModel):
+class Manifest(BaseModel, frozen=True, extra="forbid"):
     """The files of a bundle, and the run it belongs to."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_: Literal["drillbook/manifest/1"] = Field(default="drillbook/manifest/1", alias="schema")
     run: str
