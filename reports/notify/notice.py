@@ -139,7 +139,7 @@ class Announcement:
     def __enter__(self) -> Self:
         if not self._ended:
             # SIGTERM acts like Ctrl-C. pytest sets its own handler as it runs, and restores ours.
-            self._before = signal.signal(signal.SIGTERM, _interrupt)
+            self._before = signal.signal(signal.SIGTERM, signal.default_int_handler)
             self._deliver(None, "", "", "")
         return self
 
@@ -234,10 +234,6 @@ class Announcement:
         """Whether the last comparable run failed."""
         earlier = load_history(self.run_dir).last_comparable(past_of(run))
         return bool(earlier and earlier.facts.exit_code)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _secrets(address: str) -> Iterator[str]:

@@ -486,11 +486,8 @@ def main(given: SimpleNamespace) -> int:
 
 
 def _trust(given: SimpleNamespace) -> Trust:
-    keys = authorities = None
-    if given.pubkey:
-        keys = signature.load_trusted_keys(*given.pubkey)
-    if given.tsa_cert:
-        authorities = timestamp.authorities(Path(given.tsa_cert))
+    keys = signature.load_trusted_keys(*given.pubkey) if given.pubkey else None
+    authorities = timestamp.authorities(Path(given.tsa_cert)) if given.tsa_cert else None
     previous = Path(given.previous) if given.previous else None
     return Trust(keys, given.unsigned, previous, authorities)
 

@@ -246,7 +246,10 @@ class EvidenceRun:
         if ended_before_it_began and not self._saw_anything():
             return
         try:
-            self._attach()
+            if self.bundle.whole and not self.config.getoption("--mutant", None):
+                # The proof that the suite can fail; a run with a planted bug shows that itself.
+                for name, data in bundle_files().items():
+                    self.bundle.add(name, data)
             self.result = self.bundle.write(self.recorder.redactor, self._assemble)
             session.exitstatus = self.bundle.exit_code(self.result)
         except ReportError as trouble:
@@ -262,13 +265,6 @@ class EvidenceRun:
         """Whether a spec came to a verdict, or began and left a log of a service."""
         judged = any(draft.verdict not in IDLE for draft in self.recorder.specs)
         return judged or (bool(self.recorder.specs) and any(self.bundle.logs.iterdir()))
-
-    def _attach(self) -> None:
-        """Add the proof that the suite can fail, unless this run has a planted bug itself."""
-        if self.config.getoption("--mutant", None) or not self.bundle.whole:
-            return
-        for name, data in bundle_files().items():
-            self.bundle.add(name, data)
 
     def _assemble(self, redaction: Redaction) -> Run:
         self.recorder.specs.sort(key=lambda draft: self.plan.place(draft.id))
