@@ -295,7 +295,7 @@ class UnlockedKeys:
             self._count_first_generation()
         if backup.rootless:
             bots = [project.bot for project in backup.projects if project.bot]
-            opened_bots = sum(self._private_key(bot) is not None for bot in bots)
+            opened_bots = sum(self._direct_value(bot[4:]) is not None for bot in bots)
             self.proof.root_keys, self.proof.roots_opened = len(bots), opened_bots
             self.proof.rootless = True
         self.proof.by_project = [self._judge(at) for at in range(len(backup.projects))]
@@ -376,12 +376,8 @@ class UnlockedKeys:
             return None
         public = self._backup.publics.get(bot[1])
         box, nonce = (text(value) for value in bot[2:4])
-        return crypto.cipher(
-            crypto.open_box(self._private_key(bot), public or "", box or "", nonce or "")
-        )
-
-    def _private_key(self, bot: Values) -> bytes | None:
-        return self._direct_value(bot[4:])
+        private = self._direct_value(bot[4:])
+        return crypto.cipher(crypto.open_box(private, public or "", box or "", nonce or ""))
 
     def _direct_value(self, columns: Values) -> bytes | None:
         """A value of the first generation, directly under an instance key."""
