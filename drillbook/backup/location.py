@@ -177,7 +177,10 @@ def parse(given: str) -> Address:
             "a backup on standard input is read offline only; save it, and give the file"
         )
     if text.startswith(CONTAINER) and "://" not in text:
-        return _container(text.removeprefix(CONTAINER))
+        name = text.removeprefix(CONTAINER)
+        if not _NAME.fullmatch(name):
+            raise BadInput(f"docker:{name[:60]} names no container; write docker:<its name>")
+        return Address("container", name, f"{CONTAINER}{name}")
     if _UNENCODED.search(text):
         raise BadInput(
             "the backup given is a URL whose password holds a slash; write the slash as %2F"
@@ -192,12 +195,6 @@ def parse(given: str) -> Address:
             "restic:rest:https://…"
         )
     return Address("path", text, text)
-
-
-def _container(name: str) -> Address:
-    if not _NAME.fullmatch(name):
-        raise BadInput(f"docker:{name[:60]} names no container; write docker:<its name>")
-    return Address("container", name, f"{CONTAINER}{name}")
 
 
 def _repository(program: str, what: str) -> Address:

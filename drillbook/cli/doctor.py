@@ -79,8 +79,9 @@ def _machine(run_dir: Path) -> Iterator[Check]:
     linux = sys.platform.startswith("linux")
     system = f"{sys.platform}, {os.cpu_count()} processors, Python {sys.version.split()[0]}"
     yield _check("machine: system", linux, system, "stacks run on Linux; run it there")
-    temporary = Path(tempfile.gettempdir())
-    for name, folder in (("temporary", temporary), ("runs", _existing(run_dir))):
+    temporary, wanted = Path(tempfile.gettempdir()), run_dir.absolute()
+    runs = next(place for place in (wanted, *wanted.parents) if place.is_dir())
+    for name, folder in (("temporary", temporary), ("runs", runs)):
         free = shutil.disk_usage(folder).free >> 20
         enough = free >= _ROOM_MIB and os.access(folder, os.W_OK)
         cure = "free some space, or set TMPDIR" if name == "temporary" else "or give --run-dir"
@@ -100,12 +101,6 @@ def _check(name: str, fits: bool, sentence: str, cure: str, otherwise: State = "
 def _lack(name: str, trouble: Exception) -> Check:
     sentence, _, cure = str(trouble).partition("; ")
     return Check(name, "lacks", sentence, cure)
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
-    path = folder.absolute()
-    return next(place for place in (path, *path.parents) if place.is_dir())
 
 
 def _clock(synchronised: bool | None) -> Check:
