@@ -308,7 +308,8 @@ def build_context(setting: Setting, facts: RunFacts, controls: Sequence[Control]
     words, ended = setting.declared.words, facts.finished.date()
     waivers = tuple(control.waiver for control in controls if control.waiver)
     runbook, scope = setting.declared.runbook, Scope.model_validate(words.scope.model_dump())
-    years = words.retention.years
+    years, planned = words.retention.years, words.schedule
+    due = due_again(ended, planned) if planned.next_due or planned.cadence else None
     return {
         "identity": Identity(
             uuid=uuid_of_run(facts.id),
@@ -319,7 +320,7 @@ def build_context(setting: Setting, facts: RunFacts, controls: Sequence[Control]
         ),
         "organisation": words.organisation,
         "people": words.people,
-        "schedule": _schedule(setting.declared, ended),
+        "schedule": planned.model_copy(update={"next_due": due}),
         "scope": scope.model_copy(
             update={"exclusions": (*scope.exclusions, *list_exclusions(controls))}
         ),
@@ -350,12 +351,6 @@ def objectives(measured: dict[str, float], declared: Declared) -> Objectives:
 def uuid_of_run(run: str) -> str:
     """The UUID of a run, by its id."""
     return str(uuid.uuid5(_NAMESPACE, run))
-
-
-def _schedule(declared: Declared, ended: date) -> Schedule:
-    said = declared.words.schedule
-    due = due_again(ended, said) if said.next_due or said.cadence else None
-    return said.model_copy(update={"next_due": due})
 
 
 def list_exclusions(controls: Iterable[Control]) -> list[Exclusion]:

@@ -299,7 +299,11 @@ class Trials:
                 return process.wait(limit_s(trial))
             except subprocess.TimeoutExpired:
                 process.terminate()
-                _wait_or_kill(process)
+                try:
+                    process.wait(_TERMINATE_S)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
                 return None
             finally:
                 with self._lock:
@@ -342,14 +346,6 @@ def unreached_reason(printed: str) -> str:
     Such a bug has not survived: it was never in the way of anything.
     """
     return next((line for line in printed.splitlines() if _UNREACHED in line), "")
-
-
-def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(_TERMINATE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _last_lines(printed: str) -> str:

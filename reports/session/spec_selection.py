@@ -43,16 +43,11 @@ class Shard(NamedTuple):
 
     def choose(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
         """The items of this part, in their order."""
-        mine = _parts(items, self.of)[self.number - 1]
-        return [item for item in items if item.nodeid in mine]
-
-
-def _parts(items: Sequence[pytest.Item], of: int) -> list[set[str]]:
-    """The specs of each part; a group goes to the smallest part so far, the largest group first."""
-    parts: list[set[str]] = [set() for _ in range(of)]
-    for group in sorted(_groups(items), key=lambda group: (-len(group), min(group))):
-        min(parts, key=len).update(group)
-    return parts
+        # A group goes to the smallest part so far, the largest group first.
+        parts: list[set[str]] = [set() for _ in range(self.of)]
+        for group in sorted(_groups(items), key=lambda group: (-len(group), min(group))):
+            min(parts, key=len).update(group)
+        return [item for item in items if item.nodeid in parts[self.number - 1]]
 
 
 def _groups(items: Sequence[pytest.Item]) -> list[set[str]]:
