@@ -22,7 +22,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -212,11 +212,6 @@ class Declared:
     folder: Path = Path()
     runbook: bytes | None = field(default=None, repr=False)
     acknowledged: tuple[tuple[Acknowledgement, ...], ...] = ()
-
-    def of_instance(self, name: str) -> Declared:
-        """These declarations, with the name of an instance as the system."""
-        whose = self.words.organisation.model_copy(update={"system_id": name})
-        return replace(self, words=self.words.model_copy(update={"organisation": whose}))
 
 
 def load(folder: Path, config: str | None, waiver_file: str | None, known: Catalogue) -> Declared:

@@ -152,7 +152,8 @@ class EvidenceRun:
         option, folder = config.getoption, config.invocation_params.dir
         said = declarations.load(folder, option("--config"), option("--waivers"), self.catalogue)
         if name := option("--instance"):
-            said = said.of_instance(name)
+            whose = said.words.organisation.model_copy(update={"system_id": name})
+            said = replace(said, words=said.words.model_copy(update={"organisation": whose}))
         if option("--certified"):
             refuse_uncertifiable(config, said, self.tool)
         return Setting(
