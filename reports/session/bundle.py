@@ -146,8 +146,11 @@ class Bundle:
                 self.sealed = self.sealer.seal(
                     self.path, run, lambda file: not redactor.scan(file, "", packed=False)
                 )
+            # A run that judged nothing is not linked: the next command is meant for another.
             if run.counts.executed:
-                self._link()
+                fresh = self.path.parent / f".latest-{self.path.name}"
+                fresh.symlink_to(self.path.name)
+                fresh.replace(self.path.parent / "latest")
         self.not_remembered = remember(run, self.path)
         return run
 
@@ -218,15 +221,6 @@ class Bundle:
         path.rename(self.path / shown)
         named = Leak(file=shown, secret=_NAME, encoding="plain")
         return self.path / shown, [named]
-
-    def _link(self) -> None:
-        """Point `latest` to this run, in one step.
-
-        A run that judged nothing is not linked: the next command is meant for another.
-        """
-        fresh = self.path.parent / f".latest-{self.path.name}"
-        fresh.symlink_to(self.path.name)
-        fresh.replace(self.path.parent / "latest")
 
 
 @contextmanager

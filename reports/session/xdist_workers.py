@@ -340,24 +340,20 @@ class Controller:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Add the message of a report to the record; a lost worker's report has none."""
+        """Add the message of a report to the record; it has none if its worker was killed."""
         if message := getattr(report, MESSAGE, None):
             unpack(message, self._run.recorder)
         elif report.nodeid in self._started:
-            self._note_lost(report)
-
-    def _note_lost(self, report: pytest.TestReport) -> None:
-        """Record a spec as inconclusive because its worker was killed."""
-        specs, nodeid = self._run.recorder.specs, report.nodeid
-        draft = next((one for one in specs if one.id == nodeid), None)
-        if draft is None:
-            draft = SpecDraft(nodeid, self._run.plan.specs[nodeid], self._started[nodeid])
-            specs.append(draft)
-        draft.duration = self._run.recorder.clock.seconds() - draft.started
-        draft.verdicts.append(Verdict.INCONCLUSIVE)
-        draft.messages.append("its worker ended while it ran: killed, or out of memory")
-        hook = self._run.config.hook
-        hook.pytest_runtest_logfinish(nodeid=nodeid, location=report.location)
+            specs, nodeid = self._run.recorder.specs, report.nodeid
+            draft = next((one for one in specs if one.id == nodeid), None)
+            if draft is None:
+                draft = SpecDraft(nodeid, self._run.plan.specs[nodeid], self._started[nodeid])
+                specs.append(draft)
+            draft.duration = self._run.recorder.clock.seconds() - draft.started
+            draft.verdicts.append(Verdict.INCONCLUSIVE)
+            draft.messages.append("its worker ended while it ran: killed, or out of memory")
+            hook = self._run.config.hook
+            hook.pytest_runtest_logfinish(nodeid=nodeid, location=report.location)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """A worker is done with a spec."""
@@ -390,11 +386,8 @@ class Controller:
         while waiting and time.monotonic() < deadline:
             with suppress(queue.Empty):
                 name, said = session.queue.get(timeout=1.0)
-                self._hear(name, said, waiting)
-
-    def _hear(self, name: str, said: dict[str, Any], waiting: set[Any]) -> None:
-        if name == "testreport":
-            self.pytest_runtest_logreport(said["rep"])
-        elif name in ("workerfinished", "errordown", "internal_error"):
-            self.pytest_testnodedown(said["node"])
-            waiting.discard(said["node"])
+                if name == "testreport":
+                    self.pytest_runtest_logreport(said["rep"])
+                elif name in ("workerfinished", "errordown", "internal_error"):
+                    self.pytest_testnodedown(said["node"])
+                    waiting.discard(said["node"])
