@@ -106,7 +106,12 @@ def _among(place: str, members: Sequence[Member], select: str) -> Sequence[Membe
         since = datetime.now(UTC) - timedelta(seconds=seconds(what, "--select random:"))
         among = [member for member in members if member.at >= since]
     elif how == "at":
-        end = _end(what)
+        try:
+            moment = datetime.fromisoformat(what).replace(tzinfo=UTC)
+        except ValueError:
+            raise BadInput(f"--select at:{what}: there is no such day") from None
+        # Of a day, its end.
+        end = moment if "T" in what else moment + timedelta(days=1)
         among = [member for member in members if member.at < end][:1]
     if not among:
         extent = f"{members[-1].at:%Y-%m-%d %H:%M} to {members[0].at:%Y-%m-%d %H:%M}"
@@ -114,15 +119,6 @@ def _among(place: str, members: Sequence[Member], select: str) -> Sequence[Membe
             f"--select {select}: {place} has none of that time; its backups are of {extent}"
         )
     return among
-
-
-def _end(text: str) -> datetime:
-    """A moment, or the end of a day, in UTC."""
-    try:
-        moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
-    except ValueError:
-        raise BadInput(f"--select at:{text}: there is no such day") from None
-    return moment if "T" in text else moment + timedelta(days=1)
 
 
 def skip_notice(skipped: Sequence[str]) -> str:
