@@ -119,7 +119,8 @@ def _standing(act: Act, runs: Sequence[Past], schedule: Schedule, today: date) -
     failed = _last(one for one in real if has_failed(act, one))
     if failed and last and failed.finished < last.finished:
         failed = None
-    due = _due(last, schedule, today)
+    # What was never done is due on the declared day, or today.
+    due = due_again(last.finished.date(), schedule) if last else schedule.next_due or today
     return Standing(act, last, failed, rehearsed, due, due < today or (not last and due <= today))
 
 
@@ -136,13 +137,6 @@ def has_failed(act: Act, run: Past) -> bool:
 
 def _last(runs: Iterable[Past]) -> Past | None:
     return max(runs, key=lambda one: one.finished, default=None)
-
-
-def _due(last: Past | None, schedule: Schedule, today: date) -> date:
-    """When an act is due; one that was never done is due on the declared day, or today."""
-    if last is None:
-        return schedule.next_due or today
-    return due_again(last.finished.date(), schedule)
 
 
 def describe_quarter(found: Sequence[Standing], schedule: Schedule, now: datetime) -> str:

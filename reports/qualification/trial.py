@@ -272,11 +272,10 @@ class Trials:
             trouble = f"it did not end within {limit_s(trial):.0f} s"
         elif run and (run.run.stopped or run.run.interrupted):
             trouble = f"ended early: {run.run.stopped or 'interrupted'}"
-        elif run is None:
-            trouble = unreached_reason(printed)
-            trouble = trouble or f"no evidence (exit code {code}): {_last_lines(printed)}"
         else:
             trouble = unreached_reason(printed)
+        if not (trouble or run):
+            trouble = f"no evidence (exit code {code}): {_last_lines(printed)}"
         return Outcome(trial, None if trouble else run, trouble, lasted, timed_out=code is None)
 
     def _pytest(self, options: list[str], output: Path, trial: Trial) -> int | None:

@@ -6,7 +6,6 @@ does not change after a run, so a sign-off is a file of its own next to the bund
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -332,7 +331,7 @@ def write_sign_off(bundle: Path, run: Run, who: Who, key: SigningKey | None) -> 
         "executedBy": run.sign_off.executed_by,
     }
     statement = in_toto(SIGN_OFF, {bundle.name: {"sha256": file_digest(bundle)}}, predicate)
-    payload = json.dumps(statement, indent=2, ensure_ascii=False).encode() + b"\n"
+    payload = json_file.text(statement).encode()
     path = sign_off_file(bundle, who.act)
     if path.exists():
         done = f"it was {who.act} before; to sign again, keep that file elsewhere"

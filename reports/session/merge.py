@@ -130,7 +130,7 @@ def join(runs: Sequence[Run], **own: Any) -> Run:
 
 def _control(alike: Sequence[Control], runs: Sequence[Run]) -> Control:
     """The control of the shard that ran it, with what others saw of it next to their specs."""
-    own = [one for one in alike if not _is_elsewhere(one)]
+    own = [one for one in alike if {spec.message for spec in one.specs} != {ELSEWHERE}]
     if own:
         return _with_accusations(own)
     there = {_shard(run).number for run in runs}
@@ -164,10 +164,6 @@ def _with_accusations(own: Sequence[Control]) -> Control:
     waived = bool(waiver and waiver.state == "in_force")
     judged = {"verdict": verdict, "waiver": waiver, "waived": waived}
     return whole.model_copy(update={"specs": specs} | judged)
-
-
-def _is_elsewhere(control: Control) -> bool:
-    return bool(control.specs) and all(spec.message == ELSEWHERE for spec in control.specs)
 
 
 def _facts(runs: Sequence[Run], **own: Any) -> RunFacts:
