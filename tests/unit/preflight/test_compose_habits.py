@@ -408,6 +408,14 @@ def test_a_command_of_a_cache_in_one_line_is_read_as_well(linted):
     assert len(about(found, "keeps nothing")) == 1
 
 
+@pytest.mark.parametrize("setting", ["fsync=off", "fsync = OFF", "fsync=on", "max_connections=200"])
+def test_a_database_that_a_crash_of_its_host_destroys_is_told(linted, setting):
+    found = linted(changed((DATA, f'{DATA}    command: ["postgres", "-c", "{setting}"]\n')))
+    assert [said.partition(":")[0] for _, said in found] == (
+        ["db runs with fsync off"] if "off" in setting.lower() else []
+    )
+
+
 @pytest.mark.parametrize(
     ("written", "words"),
     [
