@@ -198,6 +198,19 @@ def test_a_shared_deployment_is_shared_no_further_after_a_finding(installation):
 
 
 def test_a_restore_must_bring_the_state_of_its_backup_back(installation, monkeypatch):
+def test_another_schema_is_found(installation):
+    installation.pristine().stack.sql(
+        "ALTER TABLE secret_tags ALTER slug DROP NOT NULL; "
+        "ALTER SEQUENCE infisical_migrations_id_seq RESTART; "
+        'ALTER TABLE secrets_v2 ALTER CONSTRAINT "secrets_v2_folderId_fkey" DEFERRABLE'
+    )
+    assert [(one[0], one[2]) for one in kinds(installation.find_changes())] == [
+        ("changed", "slug"),
+        ("changed", "secrets_v2_folderId_fkey"),
+        ("removed", "infisical_migrations_id_seq"),
+    ]
+
+
     deployment = installation.pristine()
     backup = deployment.back_up()
     deployment.mark("tuesday")
