@@ -139,6 +139,13 @@ def test_other_requests_add_and_change_what_they_are_about():
     settings = allowed_by_request("PATCH", "/api/v1/admin/config", {})
     assert find_violations([change("changed", "super_admin")], settings) == []
     assert find_violations([change("changed", "users")], settings)
+    deletion = allowed_by_request("DELETE", "/api/v1/identities/i", {})
+    gone = [change("removed", "identities", one) for one in "abc"]
+    assert find_violations(gone, deletion) == gone[1:]
+    secret = allowed_by_request("DELETE", "/api/v4/secrets/MARKER", {})
+    for column, violated in (("kmsSecretManagerKeyId", False), ("pitVersionLimit", True)):
+        project = Change("changed", "projects", "", "", (column,))
+        assert bool(find_violations([project], secret)) is violated
     (login,) = allowed_by_request("POST", "/api/v1/auth/universal-auth/login", {})
     assert (login.tables, login.kinds, login.most) == (
         "identity_ua_client_secrets",
