@@ -282,6 +282,30 @@ def test_lost_rights_end(deployment, stranger, record, observe, step):
     record.note(f"lost rights ended after {writing_s:.1f} s (writing), {reading_s:.1f} s (reading)")
 
 
+def test_others_keep_their_rights(deployment, stranger, step):
+    owner = deployment.owner
+    place = Place(owner.create_project("Project of several"), "prod")
+    with step("create two machines that administer a project, and one that may read it"):
+        stayer, leaver = (stranger(one, place.project) for one in ("stayer", "leaver"))
+        reader = stranger("reader", place.project, "viewer")
+        api = deployment.public.as_bearer(deployment.public.login(stayer))
+        api.write(place, {"KEPT": "first"})
+
+    with step("let the second only read: the first still writes"):
+        owner.change_roles(place.project, leaver.identity, "viewer")
+        assert credentials.is_allowed(lambda: api.update(place, "KEPT", "second"))
+
+    with step("remove the second: the first still writes"):
+        owner.remove_member(place.project, leaver.identity)
+        assert credentials.is_allowed(lambda: api.update(place, "KEPT", "third"))
+
+    with step("create another project: the one that may read the first does not read that"):
+        other = Place(owner.create_project("Project of no one"), "prod")
+        viewer = deployment.public.as_bearer(deployment.public.login(reader))
+        assert viewer.secrets(place)
+        assert not credentials.is_allowed(lambda: viewer.secrets(other))
+
+
 def test_guessing_leads_to_the_promised_lockout(deployment, stranger, record, observe, step):
     with step("create a machine, and ask after how many wrong secrets it is locked out"):
         machine = stranger("guessed", deployment.golden.project, "viewer")
