@@ -464,8 +464,10 @@ def test_restart_keeps_tokens_and_revocations(deployment, step):
 
 
 def test_restart_keeps_locks_and_credentials(deployment, stranger, step):
-    with step("make another client secret for a machine, which no one uses; use a token up"):
-        unused, _ = deployment.owner.create_client_secret(deployment.golden.machine)
+    with step("make other client secrets for a machine, which no one uses; use a token up"):
+        limits = ({}, {"ttl": DAY_S, "numUsesLimit": 2})
+        create = partial(deployment.owner.create_client_secret, deployment.golden.machine)
+        unused, limited = (create(**one)[0] for one in limits)
         used_up = credentials.used_up_token(deployment.owner, deployment.public, deployment.golden)
 
     with step("lock another machine out by guesses, if the instance says that this is so"):
@@ -475,6 +477,7 @@ def test_restart_keeps_locks_and_credentials(deployment, stranger, step):
     with step("restart; the client secret that no one had used lets in"):
         assert deployment.restart().serves
         assert credentials.can_log_in(deployment.public, unused)
+        assert credentials.can_log_in(deployment.public, limited)
 
     with step("make another client secret; it is none that was made before"):
         again, _ = deployment.owner.create_client_secret(deployment.golden.machine)
