@@ -474,7 +474,7 @@ def test_restart_keeps_locks_and_credentials(deployment, stranger, step):
         guessed = stranger("guessed before the restart")
         locked_until = credentials.lock_out(deployment.owner, deployment.public, guessed)
 
-    with step("restart; the client secret that no one had used lets in"):
+    with step("restart; the client secret that no one had used lets in, also one with limits"):
         assert deployment.restart().serves
         assert credentials.can_log_in(deployment.public, unused)
         assert credentials.can_log_in(deployment.public, limited)

@@ -198,13 +198,6 @@ def test_what_nobody_asked_for_is_found_and_what_was_asked_for_is_not(installati
     assert installation.find_changes() == [], "it is told once"
 
 
-def test_a_shared_deployment_is_shared_no_further_after_a_finding(installation):
-    installation.for_reading().stack.sql("DELETE FROM secret_v2_tag_junction")
-    assert installation.find_changes()
-    assert read(installation.for_reading().stack).tables["secret_v2_tag_junction"].count == 2
-
-
-def test_a_restore_must_bring_the_state_of_its_backup_back(installation, monkeypatch):
 def test_another_schema_is_found(installation):
     installation.pristine().stack.sql(
         "ALTER TABLE secret_tags ALTER slug DROP NOT NULL; "
@@ -218,6 +211,13 @@ def test_another_schema_is_found(installation):
     ]
 
 
+def test_a_shared_deployment_is_shared_no_further_after_a_finding(installation):
+    installation.for_reading().stack.sql("DELETE FROM secret_v2_tag_junction")
+    assert installation.find_changes()
+    assert read(installation.for_reading().stack).tables["secret_v2_tag_junction"].count == 2
+
+
+def test_a_restore_must_bring_the_state_of_its_backup_back(installation, monkeypatch):
     deployment = installation.pristine()
     backup = deployment.back_up()
     deployment.mark("tuesday")
