@@ -465,9 +465,8 @@ def test_restart_keeps_tokens_and_revocations(deployment, step):
 
 def test_restart_keeps_locks_and_credentials(deployment, stranger, step):
     with step("make other client secrets for a machine, which no one uses; use a token up"):
-        limits = ({}, {"ttl": DAY_S, "numUsesLimit": 2})
         create = partial(deployment.owner.create_client_secret, deployment.golden.machine)
-        unused, limited = (create(**one)[0] for one in limits)
+        unused, limited = create()[0], create(ttl=DAY_S, numUsesLimit=2)[0]
         used_up = credentials.used_up_token(deployment.owner, deployment.public, deployment.golden)
 
     with step("lock another machine out by guesses, if the instance says that this is so"):
