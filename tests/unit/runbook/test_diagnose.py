@@ -357,6 +357,14 @@ def test_command_says_unknown_rather_than_guess():
     code, said, _ = run("-", given="\n".join(HEALTHY).encode())
     assert code == 2
     assert "unknown" in said
+    assert "no line of it is" not in said
+
+
+def test_a_log_of_another_container_is_said_to_be_one():
+    of_database = '2026-11-30 07:16:18.123 UTC [66] FATAL:  password authentication failed for "x"'
+    code, said, _ = run("-", given=of_database.encode())
+    assert code == 2
+    assert "no line of it is JSON with a level" in " ".join(said.split())
 
 
 FIRST = ["Welcome to Infisical", "", "Create your Infisical administrator account at:"]
@@ -473,10 +481,20 @@ def test_a_cause_that_looks_alike_is_thought_of(log, words):
         "Nov  3 07:16:18 host infisical[123]: ",
         "2026-11-30T07:16:18+0000 host docker[4711]: ",
         "2026-11-30T07:16:18.123456789Z ",
+        "infisical_infisical.1.k3j4h5@node-db-1    | ",
+        "2026-11-30T07:16:18.123456789Z infisical_backend.1.k3j4h5@node-1    | ",
+        "2026-Nov-30 07:16:18 ",
+        "[2026-11-30 07:16:18,123] ",
+        "\ufeff",
     ],
 )
 def test_what_compose_kubernetes_and_systemd_write_before_a_line_is_skipped(prefix):
     assert diagnose([prefix + died(KEY)]).cause.name == "wrong_encryption_key"
+    assert diagnose([prefix + line for line in (died(KEY), "Welcome back!")]) is None
+
+
+def test_an_entry_is_read_behind_an_unknown_prefix():
+    assert diagnose([f"infisical-7d9f infisical {died(KEY)}"]).cause.name == "wrong_encryption_key"
 
 
 @pytest.mark.parametrize("name", ["database_address", "cache_password"])
