@@ -146,6 +146,21 @@ def _file(value: str) -> str:
     return f"{value} is a folder; give a file" if folder else _place(value)
 
 
+# An ENCRYPTION_KEY as hexadecimal digits, as Coolify's password, or in base64.
+_KEY = re.compile(r"(?:\w+=)?(?:[0-9A-Za-z]{32}|[0-9A-Fa-f]{64}|[0-9A-Za-z+/]{43}=)", re.ASCII)
+
+
+def _with_key(judge: Callable[[str], str]) -> Callable[[str], str]:
+    """A function that refuses a key in place of a file, without the value."""
+
+    def refuse_key(value: str) -> str:
+        if _KEY.fullmatch(value) and not Path(value).exists():
+            return "a key is a secret; write it to a file of mode 0600, and name the file"
+        return judge(value)
+
+    return refuse_key
+
+
 def _folder(value: str) -> str:
     return _new_folder(value) or _place(value)
 
@@ -289,6 +304,7 @@ def number(least: int, most: int, *words: str) -> Kind:
 TEXT = Kind("TEXT", _no_fault)
 SWITCH = Kind("", _no_fault)
 FILE = Kind("FILE", _file)
+FILE_OF_KEY = Kind("FILE", _with_key(_file))
 FOLDER = Kind("FOLDER", _folder)
 PLACE = Kind("FILE|FOLDER", _place)
 NEW_FILE = Kind("FILE", _new_file)
@@ -379,17 +395,17 @@ STRICT = Option(
 CERTIFIED = Option("certified", SWITCH, "refuse waivers, filters, planted bugs and local changes")
 
 # The user's own files.
-ENV_FILE = Option("env-file", FILE, "environment file of the deployment")
+ENV_FILE = Option("env-file", FILE_OF_KEY, "environment file of the deployment")
 KEY_FILE = replace(ENV_FILE, help="file with the ENCRYPTION_KEY of the backup")
 KEY_FILES = Option(
     "env-file",
-    Kind("FILE", _home),
+    Kind("FILE", _with_key(_home)),
     "file with an ENCRYPTION_KEY; repeat it to try several",
     many=True,
 )
-NEW_ENV_FILE = Option("new-env-file", FILE, "environment file with the new ENCRYPTION_KEY")
+NEW_ENV_FILE = Option("new-env-file", FILE_OF_KEY, "environment file with the new ENCRYPTION_KEY")
 REPO = Option("repo", FOLDER, "Git repository to search for its secrets")
-ESCROW = Option("escrow", FILE, "file with the escrowed keys")
+ESCROW = Option("escrow", FILE_OF_KEY, "file with the escrowed keys")
 BACKUP = Option("backup", BACKUP_PLACE, "backup to read; of a folder the newest complete one")
 PIPED_BACKUP = replace(BACKUP, kind=BACKUP_OR_PIPE)
 NEWEST_BACKUP = replace(BACKUP, help="backup to read; of a folder the newest, complete or not")

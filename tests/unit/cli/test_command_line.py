@@ -130,6 +130,11 @@ WRONG = [
     ("verify --image ''", "--image: an empty value; give IMAGE, or leave it out"),
     ("diagnose ''", "LOG: an empty value; give FILE|-\n"),
     ("verify --env-file=", "--env-file: an empty value"),
+    *(
+        (f"{command} --env-file {given}", "a key is a secret; write it to a file of mode 0600")
+        for command in ("drill backup.sql", "key check backup.sql")
+        for given in ("geheim".ljust(32, "0"), f"ENCRYPTION_KEY={'geheim'.ljust(43, '0')}=")
+    ),
     ("verify --image 'a b'", "not the name of an image"),
     # What is missing, and what excludes each other.
     ("drill", "BACKUP is missing; for example: drillbook drill backup.sql.gz"),
