@@ -110,6 +110,14 @@ def _judge(proof: Proof, dump: Dump) -> tuple[Word, list[str]]:
             reasons.append(f"and yet {opened}: no start, no service")
         return "DOES NOT OPEN", reasons
     missing = _missing(proof)
+    # An instance has one row of this name.
+    roots = sum(row[2] == schema.ACTIVE_ROOT for row in dump.rows(*schema.ROOTS))
+    if missing and roots > 1:
+        return "CANNOT TELL", [
+            f"the backup holds the databases of {roots} instances, and this key opens "
+            f"{proof.secrets_opened} of all their {proof.secrets} secrets: dump the database of "
+            "one instance alone, by pg_dump"
+        ]
     if proof.is_undecided:
         # The key to the rest may lie in the part that is lost.
         damage = [f"the backup {proof.damage}"] if proof.damage else []
@@ -319,7 +327,9 @@ def _key(answer: Answer) -> str:
 
 def _numbers(proof: Proof) -> Iterator[str]:
     first = "bots' keys" if proof.rootless else "root key  "
-    two = proof.root_keys > 1 and proof.roots_opened and not proof.rootless
+    # Two in force are of two instances.
+    several = [wrapper.state for wrapper in proof.wrappers].count("active") > 1
+    two = proof.root_keys > 1 and proof.roots_opened and not (proof.rootless or several)
     rotating = "; it lies under several keys, so another one opens as well" if two else ""
     yield f"  {first} {proof.roots_opened} of {proof.root_keys} open{rotating}"
     if len(proof.wrappers) > 1:

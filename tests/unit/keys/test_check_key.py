@@ -206,6 +206,25 @@ def test_two_databases_in_one_output_of_pg_dumpall_are_no_harm(capsys, backup, r
     assert "pg_dumpall writes the server's roles" in told["backup"]["beyond"]
 
 
+def test_of_two_instances_in_one_output_of_pg_dumpall_it_cannot_tell(capsys, backup, right):
+    head = "--\n-- PostgreSQL database cluster dump\n--\n\nCREATE ROLE infisical;\n\n"
+    other = f"CREATE DATABASE staging;\n\\connect staging\n{dump('2026-07')}"
+    backup.write_text(f"{head}\\connect infisical\n{backup.read_text()}{other}")
+    code, printed = asked(capsys, backup, right, form="text")
+    assert code == 2
+    assert (
+        "because the backup holds the databases of 2 instances, and this key opens 8 of all their "
+        "10 secrets: dump the database of one instance alone, by pg_dump"
+    ) in printed.out
+    assert "rotation" not in printed.out
+    # Nothing stays shut where both have the same key.
+    backup.write_text(
+        f"{head}\\connect infisical\n{dump('2024-10')}\\connect old\n{dump('2024-10')}"
+    )
+    code, printed = asked(capsys, backup, right, form="text")
+    assert (code, "rotation" in printed.out) == (0, False)
+
+
 def test_a_dump_of_a_monitored_and_replicated_server_is_no_harm(capsys, backup, right):
     made = (
         "CREATE EXTENSION IF NOT EXISTS pg_stat_statements WITH SCHEMA public;\n\n"
