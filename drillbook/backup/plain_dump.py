@@ -327,7 +327,8 @@ class Script:
                 continue
             if self.complete and not (self._tolerant and CLUSTER in self.head):
                 reader.lines, reader.line = [line], self.line
-                raise Hostile(self.line, "stands behind pg_dump's last words")
+                behind = "stands behind pg_dump's last words, as a second dump does that >> appends"
+                raise Hostile(self.line, behind)
             if reader.take(line, self.line):
                 return reader.statement()
         if reader.lines:

@@ -258,7 +258,7 @@ def test_two_backups_in_one_file_are_refused(capsys, backup, right):
     backup.write_text(dump("2024-10") + dump("2024-07"))
     code, printed = asked(capsys, backup, right)
     assert code == 3
-    assert "stands behind pg_dump's last words" in printed.err
+    assert "last words, as a second dump does that >> appends. Do not restore it" in printed.err
 
 
 @pytest.mark.parametrize("name", sorted(one.name for one in (SAMPLES / "archives").iterdir()))
