@@ -344,6 +344,9 @@ def _recipient(line: str, word: str) -> object:
 def for_passphrase(path: Path) -> Seal:
     """Encrypt under the passphrase in a file."""
     passphrase = load_text(path.expanduser(), "passphrase file", "--passphrase-file").rstrip("\r\n")
+    if len(passphrase.splitlines()) > 1:
+        # age asks for one line, so no one could open the file.
+        raise BadInput(f"passphrase file {path} has more than one line; write the passphrase alone")
 
     def seal(pieces: Iterator[bytes], file: BinaryIO) -> None:
         import pyrage

@@ -379,6 +379,14 @@ def test_a_file_that_lists_no_recipients_is_not_quoted(files, capsys):
     assert KEYS["2024-10"] not in said
 
 
+def test_a_passphrase_that_no_one_can_type_is_refused(files, capsys):
+    """age asks for one line; the file may be one of keys."""
+    (files / "phrase").write_text("one\ntwo\n")
+    assert run(files, "2024-10", files / "out.age", "--passphrase-file", str(files / "phrase")) == 3
+    assert "phrase has more than one line; write the passphrase alone" in capsys.readouterr().err
+    assert not (files / "out.age").exists()
+
+
 def test_a_key_that_fits_nothing_is_told_why(files, capsys):
     (files / "quoted.env").write_text(f"ENCRYPTION_KEY=\u201c{KEYS['2024-10']}\u201d\n")
     assert run(files, "2024-10", files / "out.json", "--plaintext", key="quoted") == 3
