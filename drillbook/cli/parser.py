@@ -191,7 +191,7 @@ class _Value(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if wrong := fault(self._option, str(value)):
-            if not str(value).strip() and not (param and param.required):
+            if not (str(value).strip() or getattr(param, "needed", param and param.required)):
                 wrong += ", or leave it out"
             raise Refusal(f"{_label(param, ctx)}: {wrong}")
         return value
@@ -223,6 +223,7 @@ class _Option(click.Option):
     def __init__(self, option: Option, shown: str | None, needed: str) -> None:
         self.group = option.group
         self.takes_one = not (option.many or option.flag)
+        self.needed = bool(needed)
         super().__init__(
             [*option.flags, option.key],
             is_flag=option.flag,

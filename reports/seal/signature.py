@@ -101,6 +101,8 @@ def generate(out: Path) -> str:
 def load(path: Path) -> SigningKey:
     """The private key in a file that only its owner can read."""
     data = _read_key(path)
+    if b"PUBLIC KEY" in data and b"PRIVATE" not in data:
+        raise BadKey(f"{path}: a public key signs nothing; give the private key of the same pair")
     if open_mode(path):
         raise BadKey(f"{path}: others can read this private key; run `chmod 600` on it")
     return SigningKey(data, str(path))

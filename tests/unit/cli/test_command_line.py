@@ -129,7 +129,8 @@ WRONG = [
     ("drill 'one\x1btwo.sql' --env-file keys.env", "control characters"),
     ("verify --image ''", "--image: an empty value; give IMAGE, or leave it out"),
     ("diagnose ''", "LOG: an empty value; give FILE|-\n"),
-    ("verify --env-file=", "--env-file: an empty value"),
+    ("verify --env-file=", "--env-file: an empty value; give FILE, or leave it out"),
+    ("key check backup.sql --env-file=", "--env-file: an empty value; give FILE\n"),
     *(
         (f"{command} --env-file {given}", "a key is a secret; write it to a file of mode 0600")
         for command in ("drill backup.sql", "key check backup.sql")

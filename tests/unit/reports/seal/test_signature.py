@@ -152,8 +152,10 @@ def test_bad_signing_key_is_one_sentence_without_the_key(tmp_path, name):
     assert "PRIVATE" not in str(refused.value)
 
 
-def test_private_key_in_place_of_a_public_one_is_named(tmp_path):
+def test_each_key_in_place_of_the_other_is_named(tmp_path):
     key(tmp_path)
+    with pytest.raises(BadKey, match="a public key signs nothing; give the private key"):
+        signature.load(tmp_path / "drill.key.pub")
     with pytest.raises(BadKey, match="never hand it on"):
         signature.load_trusted_keys(tmp_path / "drill.key")
     with pytest.raises(BadKey, match="empty"):
