@@ -13,6 +13,7 @@ import pytest
 from drillbook.core import docker_cli
 from drillbook.core.errors import BadInput
 from drillbook.preflight import compose_file
+from drillbook.stack.containers import compose
 from drillbook.stack.containers.compose import Project
 
 STEERING = [
@@ -94,6 +95,31 @@ def test_no_variable_of_a_file_acts_on_the_docker_program(tmp_path, docker, by, 
     )
     assert handed["COMPOSE_EXPERIMENTAL_GIT_REMOTE"] == "false"
     assert handed["COMPOSE_EXPERIMENTAL_OCI_REMOTE"] == "false"
+
+
+@pytest.mark.parametrize("by", ["preflight", "stack"])
+def test_a_value_that_compose_quotes_is_not_repeated(tmp_path, docker, by):
+    said = [
+        'time="x" level=warning msg="The A variable is not set"',
+        "invalid interpolation format for services.db.environment.POSTGRES_PASSWORD.",
+        "You may need to escape any $ with another $.",
+        "hunter2${",
+    ]
+    docker(f"import sys\nsys.exit({chr(10).join(said)!r})\n")
+    file = tmp_path / "compose.yml"
+    file.write_text("services:\n  db: {image: a}\n")
+    with pytest.raises(BadInput) as refused:
+        compose_file.load(file, {}) if by == "preflight" else compose.load(file, {})
+    assert "services.db.environment.POSTGRES_PASSWORD" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_file_that_only_includes_others_is_read(tmp_path, docker):
+    docker('print(\'{"services": {"a": {"image": "b"}}}\')\n')
+    (tmp_path / "other.yml").write_text("services: {a: {image: b}}\n")
+    file = tmp_path / "compose.yml"
+    file.write_text("include: [other.yml]\n")
+    assert list(compose_file.load(file, {}).services) == ["a"]
 
 
 READS = {
