@@ -168,3 +168,15 @@ def test_two_dollars_are_one_outside_of_single_quotes(old, new, differs, tmp_pat
     for name, value in (("old.env", old), ("new.env", new)):
         (tmp_path / name).write_text(f"POSTGRES_PASSWORD={value}\n")
     assert print_changes(str(tmp_path / "old.env"), str(tmp_path / "new.env"), "text") == differs
+
+
+@pytest.mark.parametrize(
+    ("written", "dangerous"),
+    [("${MADE}", 0), ("$MADE", 0), ("${MADE:?no key}", 0), ("${OTHER}", 1), ("'${MADE}'", 1)],
+)
+def test_a_variable_of_the_file_that_is_referred_to_is_its_value(written, dangerous, tmp_path):
+    # As Coolify writes them.
+    old, new = tmp_path / "old.env", tmp_path / "new.env"
+    old.write_text(f"ENCRYPTION_KEY={'a' * 32}\n")
+    new.write_text(f"MADE={'a' * 32}\nOTHER={'b' * 32}\nENCRYPTION_KEY={written}\n")
+    assert print_changes(str(old), str(new), "text") == dangerous
