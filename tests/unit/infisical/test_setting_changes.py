@@ -180,3 +180,8 @@ def test_a_variable_of_the_file_that_is_referred_to_is_its_value(written, danger
     old.write_text(f"ENCRYPTION_KEY={'a' * 32}\n")
     new.write_text(f"MADE={'a' * 32}\nOTHER={'b' * 32}\nENCRYPTION_KEY={written}\n")
     assert print_changes(str(old), str(new), "text") == dangerous
+
+
+def test_an_address_that_cannot_be_parsed_is_called_that():
+    found = change("DB_CONNECTION_URI", "postgres://infisical:gehe/im@db:5432/infisical")
+    assert found.detail == "one of the two is not a valid address: a / in a password is written %2F"
