@@ -73,18 +73,19 @@ class Report:
 
 def lint(paths: Sequence[str | Path], output: str = "text", fix: bool = False) -> int:
     """Print the findings in documents, with fix also write them corrected; the exit code."""
-    report, fixed = Report([str(path) for path in paths]), []
+    report, said = Report([str(path) for path in paths]), list[str]()
     for path in paths:
         document = Document(str(path), load_text(Path(path), "the runbook"))
         if OURS.search(f"{path} {document.text}"):
             before = len(report.findings)
             report.add(document)
             found = [(one.line, one.rule.id) for one in report.findings[before:]]
-            fixed += [write_correction(document, found)] if fix else []
+            said += [] if document.blocks else [f"{path}: {_NO_BLOCK}"]
+            said += [write_correction(document, found)] if fix else []
         else:
             report.foreign.append(str(path))
     {"text": _as_text, "json": _as_json, "sarif": _as_sarif}[output](report)
-    for sentence in fixed:
+    for sentence in said:
         print(printable(sentence), file=sys.stderr)  # noqa: T201
     return _FOUND if report.findings else 0
 
@@ -96,6 +97,7 @@ def findings(document: Document) -> list[Finding]:
     ]
 
 
+_NO_BLOCK = "holds no block of commands, as ``` begins one in Markdown: others may be missed"
 _FORM = "needs a rule and a reason: <!-- drillbook: accept RULE reason -->"
 
 

@@ -372,6 +372,14 @@ def test_document_about_something_else_is_named_and_not_checked(tmp_path, capsys
     assert f"{path}: does not mention Infisical: not checked\n" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("fence", "named"), [("```", False), ("----", True)])
+def test_a_document_whose_commands_stand_in_no_block_is_named(tmp_path, capsys, fence, named):
+    path = tmp_path / "infisical.adoc"
+    path.write_text(f"[source,bash]\n{fence}\ndocker exec -t db pg_dump x > y\n{fence}\n")
+    assert lint([path]) == int(not named)
+    assert (f"{path}: holds no block of commands" in capsys.readouterr().err) == named
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
