@@ -230,7 +230,7 @@ def load_ledger(path: Path) -> tuple[list[LedgerLine], str | None]:
     lines, bad = [], []
     for number, text in enumerate(data.split(b"\n"), 1):
         try:
-            lines += [LedgerLine.model_validate_json(text)] if text else []
+            lines += [LedgerLine.model_validate_json(text)] if text.strip() else []
         except (ValidationError, RecursionError):
             bad.append(number)
     more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
