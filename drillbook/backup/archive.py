@@ -190,6 +190,11 @@ def form_of(source: Source) -> Form:
         return "tar"
     if way := next((way for magic, way in _NOT_UNPACKED.items() if head.startswith(magic)), ""):
         raise BadInput(f"{source.name} holds what {way} has packed or sealed; unpack it first")
+    if MAGIC in head:
+        raise BadInput(
+            f"{source.name} has other bytes before its archive, such as a message that 2>&1 puts "
+            "there: dump again with 2> FILE"
+        )
     if b"\0" in head and not head.startswith(UTF_16):
         raise BadInput(f"{source.name} is not a backup made by pg_dump; check the backup given")
     return "plain"

@@ -108,6 +108,7 @@ def test_rows_are_counted(backup):
     [
         (b"", "backup.sql is empty; run it again and look at its exit status"),
         (HEAD.encode("utf-16"), "is UTF-16 text, as PowerShell's > makes it"),
+        (b"pg_dump: warning: x\nPGDMP\x01\x0e", "has other bytes before its archive, such as"),
         ("\ufeff".encode("utf-16-be") + HEAD.encode("utf-16-be"), "is UTF-16 text"),
         (b"SELECT 1;\n", "is not a backup made by pg_dump; check the backup given"),
         (
