@@ -525,8 +525,8 @@ def find_losses(before: Inventory, when: str, now: Inventory, share: float) -> l
     newest secret has a session: only a backup in which both went back is of an earlier state.
     """
     if before.instance and before.instance != now.instance:
-        other = f"of instance {now.instance or 'not said'}, and the backup of {when}"
-        return [f"it is {other} is of {before.instance}"]
+        whose = f"it is of instance {now.instance}" if now.instance else "it names no instance"
+        return [f"{whose}, and the backup of {when} is of {before.instance}"]
     losses = [
         f"{what}: {then:,} in the backup of {when}, {left:,} now"
         for what, then, left, least in _pairs(before, now)

@@ -295,6 +295,14 @@ def test_a_single_deleted_secret_of_a_small_project_is_no_loss(left, lost):
     assert bool(find_losses(before, "May", now, 0.2)) is lost
 
 
+@pytest.mark.parametrize(
+    ("instance", "said"), [("two", "it is of instance two"), (None, "it names no instance")]
+)
+def test_a_backup_of_another_instance_is_one_reason(instance, said):
+    before, now = (Inventory({"users": 9}, {}, 9, None, one) for one in ("one", instance))
+    assert find_losses(before, "May", now, 0.2) == [f"{said}, and the backup of May is of one"]
+
+
 def emptied(sql, table):
     return re.sub(rf"(COPY public\.{table} [^\n]*\n)(?:[^\\][^\n]*\n)*", r"\1", sql)
 
