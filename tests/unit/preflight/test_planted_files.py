@@ -206,6 +206,11 @@ def test_the_file_that_coolify_writes_holds_the_deployed_keys(tmp_path, capsys):
     assert key_strength.passwords(deployed) == []
     plain = dotenv.EnvFile("escrow", {"ENCRYPTION_KEY": key, "AUTH_SECRET": auth}, {})
     assert key_strength.escrow_differences(deployed, plain) == []
+    # A copy of what Coolify keeps next to its compose file.
+    referring = f"{rows[0]}\nENCRYPTION_KEY=${{SERVICE_PASSWORD_ENCRYPTIONKEY}}\n"
+    (escrow := tmp_path / "escrow.env").write_text(referring)
+    escrow.chmod(0o600)
+    assert key_strength.escrow_differences(deployed, dotenv.load(escrow)) == []
     file.write_text("\n".join(rows).replace(password, "autumn"))
     (weak,) = key_strength.passwords(key_strength.Deployed(dotenv.load(file), compose, given=False))
     assert (weak.file, weak.line) == (str(file), 3)
