@@ -26,7 +26,7 @@ from drillbook.infisical.settings import Settings
 from drillbook.preflight import backupfile, compose_file, git_scan, key_strength
 from drillbook.preflight.git_scan import Repository, first_lines, needles, pieces
 from fixtures.mutants.file_bugs import SOUND, backup, commit, encrypted_root, repository
-from fixtures.session import preflight_console
+from fixtures.session import preflight_console, preflight_fixtures
 from fixtures.session.preflight_fixtures import Given, variables_of_dotenv
 from tests.support.backups import KEYS, SAMPLES, without_rows
 
@@ -529,3 +529,17 @@ def test_a_large_environment_file_is_read_in_no_time(tmp_path, text):
 )
 def test_a_backslash_at_the_end_of_a_quoted_row(tmp_path, row, value):
     assert dict(read(tmp_path, row)) == {"A": value}
+
+
+def test_a_finding_is_shown_whole():
+    one = Finding("x.env", 1, "a" * 300, "b" * 300)
+    compare = preflight_fixtures.pytest_assertrepr_compare
+    assert compare("==", [one], []) == [
+        "findings == []",
+        "",
+        f"Left contains one more item: {one}",
+    ]
+    said = compare("==", [one, one, one], [])
+    assert said[-1] == f"Left contains 3 more items, first extra item: {one}"
+    assert compare("==", ["a"], []) is None
+    assert compare("==", [], [one]) is None
