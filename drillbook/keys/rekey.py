@@ -27,9 +27,10 @@ from drillbook.core.errors import BadInput, NotGiven
 from drillbook.core.files import new_file
 from drillbook.infisical import crypto, schema
 from drillbook.infisical.schema import Place
+from drillbook.infisical.settings import is_sample
 from drillbook.keys.decrypt_secrets import Reader
 from drillbook.keys.hierarchy import Proof
-from drillbook.keys.key_check import prove
+from drillbook.keys.key_check import prove, why_rootless
 
 TABLES = frozenset(place.table for place in schema.PLACES)
 _MOST_NAMED = 30
@@ -70,6 +71,11 @@ def rewrap(source: Path, target: str, old: str, new: str) -> Survey:
     keys = [_cipher(name, key) for name, key in (("old", old), ("new", new))]
     if crypto.material(old) == crypto.material(new):
         raise BadInput("the old key and the new one are the same; check --new-env-file")
+    if is_sample(new):
+        raise BadInput(
+            "the new key is a published sample, which anyone can try; make another one with "
+            "`openssl rand -hex 16`"
+        )
     with open_plain_dump(source) as backup:
         result = _survey(backup, source, keys[0])
         with new_file(target) as file:
@@ -146,6 +152,8 @@ def _survey(backup: Dump, source: Path, old: AESGCM) -> Survey:
         result.troubles.append(
             f"the table {schema.ROOT.table} is missing, as in backups from before mid-2024: "
             "restore it into a newer release, and rewrap a backup of that"
+            if schema.BOTS.table in backup.tables
+            else why_rootless(backup)
         )
     elif not result.counts[schema.ROOT]:
         result.troubles.append(f"{schema.ROOT}: no row of it opens with the old key")

@@ -14,7 +14,7 @@ from drillbook.infisical.crypto import seal_bytes, seal_columns
 from drillbook.keys import rekey
 from drillbook.keys.key_check import prove
 from fixtures.rekey.rekey_command import STEPS
-from tests.support.backups import KEYS, VERSIONS, dump
+from tests.support.backups import HEAD, KEYS, TAIL, VERSIONS, dump
 from tests.support.commands import rekey as main
 from tests.support.planting import planting
 
@@ -238,6 +238,15 @@ def test_keys_that_make_no_sense_are_bad_input(rewrap, files):
     (files / "misnamed.env").write_text(root.replace("ROOT_ENC", "ENC").replace("ODd", "ODe"))
     assert "with which no backend starts" in rewrap("2024-10", new="misnamed.env")[1]
     assert "is not overwritten" in rewrap("2024-10", out="old.sql")[1]
+    (files / "sample.env").write_text("ENCRYPTION_KEY=6c1fe4e407b8911c104518103505b218\n")
+    assert "the new key is a published sample" in rewrap("2024-10", new="sample.env")[1]
+
+
+def test_a_backup_without_rows_is_not_taken_for_an_old_one(rewrap, files):
+    code, said = rewrap("2024-10", lambda _: f"{HEAD}INSERT INTO public.t VALUES ('1');\n{TAIL}")
+    assert code == 2
+    assert "or with --inserts: then restore it, and dump that without the option" in said
+    assert not (files / "new.sql").exists()
 
 
 def test_steps_name_the_variable_that_coolify_takes_the_key_from():
