@@ -72,6 +72,11 @@ def check_line(commands: Sequence[Command], words: Sequence[str]) -> str:
         if flag.startswith("--") and flag not in flags:
             raise BadInput(f"{name} has no option {flag}{o.nearest(flag, flags)}")
         value = word.partition("=")[2] if flag.startswith("--") else word
+        if o.is_like_key(value):
+            raise BadInput(
+                "a key would stand in a file that others read; write it to a file of mode 0600, "
+                "and name that file"
+            )
         if "://" in value and (address := parse(value)).credential:
             cure = "put it into the file of --backup-options"
             if address.kind == "repository":

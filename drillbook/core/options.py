@@ -150,11 +150,16 @@ def _file(value: str) -> str:
 _KEY = re.compile(r"(?:\w+=)?(?:[0-9A-Za-z]{32}|[0-9A-Fa-f]{64}|[0-9A-Za-z+/]{43}=)", re.ASCII)
 
 
+def is_like_key(value: str) -> bool:
+    """Whether a value has the form of an ENCRYPTION_KEY, maybe behind its name."""
+    return bool(_KEY.fullmatch(value))
+
+
 def _with_key(judge: Callable[[str], str]) -> Callable[[str], str]:
     """A function that refuses a key in place of a file, without the value."""
 
     def refuse_key(value: str) -> str:
-        if _KEY.fullmatch(value) and not Path(value).exists():
+        if is_like_key(value) and not Path(value).exists():
             return "a key is a secret; write it to a file of mode 0600, and name the file"
         return judge(value)
 

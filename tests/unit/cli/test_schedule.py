@@ -125,6 +125,8 @@ def test_what_a_container_lacks_is_named(folder, capsys, scheduler):
         ("key recover x.sql --env-file y --out z.age --recipient age1", "from the second time on"),
         ("key recover x.sql --env-file y --out - --plaintext", "ends up in a log"),
         ("drill https://u:T0ken@bucket/b", "https://bucket/b holds a credential, and would"),
+        (f"key check b.sql --env-file {'T0ken'.ljust(32, '0')}", "a key would stand in a file"),
+        (f"key check b.sql --env-file=K={'T0ken'.ljust(43, '0')}=", "a key would stand in a file"),
         ("drill --rto=4h https://T0ken@bucket/b", "into the file of --backup-options"),
         ("drill restic:rest:https://u:T0ken@bucket/", "into the environment of restic"),
     ],
