@@ -48,9 +48,10 @@ def test_a_newer_release_is_named(offered, image, says):
     assert bool(said) == bool(says)
 
 
-def test_the_file_that_coolify_writes_holds_the_deployed_key(tmp_path):
+@pytest.mark.parametrize("more", ["", "ENCRYPTION_KEY=${SERVICE_PASSWORD_ENCRYPTIONKEY}\n"])
+def test_the_file_that_coolify_writes_holds_the_deployed_key(tmp_path, more):
     file = tmp_path / "coolify.env"
-    file.write_text("SERVICE_PASSWORD_ENCRYPTIONKEY=3f9c1a7e5b2d8046c1e9f7a35d0b8264\n")
+    file.write_text(f"{more}SERVICE_PASSWORD_ENCRYPTIONKEY=3f9c1a7e5b2d8046c1e9f7a35d0b8264\n")
     address = parse_address("https://secrets.example.com")
     instance = Instance.__new__(Instance)
     keys = load_keys(Site(address, address, env_file=file), NullRecorder())
