@@ -73,6 +73,7 @@ def test_file_without_a_key_is_refused_with_the_names_it_may_have(file):
     [
         (f"encryption_key={KEY}", "it sets encryption_key"),
         (f"ENCRYPTON_KEY={KEY}", "it sets ENCRYPTON_KEY"),
+        (f"SERVICE_HEX_32_ENCRYPTIONKEY={KEY}", "it sets SERVICE_HEX_32_ENCRYPTIONKEY"),
         ("ENCRYPTION_KEY=", "it sets ENCRYPTION_KEY to nothing"),
     ],
 )
