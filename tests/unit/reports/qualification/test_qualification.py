@@ -144,7 +144,7 @@ def test_bug_is_planted_where_it_can_be_seen(where, driver, wanted, placed):
     ],
 )
 def test_nothing_is_planted_inside_a_product_that_is_not_ours(where, driver, rehearsal, can):
-    bug = Mutant("Forgets", "KEY-3", where, "it forgets", "violated", "gone", driver, "backend")
+    bug = Mutant("Forgets", "backend", "KEY-3", where, "it forgets", "violated", "gone", driver)
     assert plantable(bug, Choice("containers", "asked for", rehearsal=rehearsal)) is can
     assert plantable(bug, None)
 
