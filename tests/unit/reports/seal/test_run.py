@@ -11,18 +11,10 @@ from reports.session.bundle import WRITERS
 from tests.support.bundles import key, newest
 from tests.support.commands import seal as tools
 from tests.support.commands import verify
+from tests.support.own_suite import PLUGIN, control_table, make_suite
 
 pytestmark = pytest.mark.slow
 
-CATALOGUE = """
-[[control]]
-id = "KEY-1"
-title = "One"
-claim = "One holds."
-nature = "safety"
-severity = "critical"
-chapter = "keys"
-"""
 SPEC = """
 import os, pytest
 @pytest.mark.control("KEY-1")
@@ -33,15 +25,12 @@ def test_one(record): {one}
 @pytest.fixture
 def rehearse(pytester):
     """`rehearse("--signing-key=k", one="assert 0")` runs a suite of one spec."""
-    pytester.mkdir("suites")
-    pytester.path.joinpath("suites/controls.toml").write_text(CATALOGUE)
-    pytester.makepyprojecttoml("[tool.pytest.ini_options]")
+    make_suite(pytester.path, control_table("KEY-1"))
 
     def run(*arguments, one="pass", alone=False, **how):
         pytester.path.joinpath("suites/test_specs.py").write_text(SPEC.format(one=one))
-        plugin = ("-p", "reports.session.plugin", "--evidence")
         start = pytester.runpytest_subprocess if alone else pytester.runpytest_inprocess
-        return start(*plugin, *arguments, "suites", **how)
+        return start(*PLUGIN, "--evidence", *arguments, "suites", **how)
 
     return run
 

@@ -1,24 +1,14 @@
 """A certified run refuses whatever could bend it; waivers and declarations reach the evidence."""
 
-import json
-
 import pytest
 
 from fixtures.mutants.base import registry
 from reports.evidence.model import Tool
 from reports.record import run_metadata
+from tests.support.own_suite import PLUGIN, control_table, latest, make_suite, record
 
 pytestmark = pytest.mark.slow
 
-CATALOGUE = """
-[[control]]
-id = "KEY-1"
-title = "One"
-claim = "One holds."
-nature = "safety"
-severity = "critical"
-chapter = "keys"
-"""
 SPECS = """
 import pytest
 @pytest.mark.control("KEY-1")
@@ -40,25 +30,15 @@ def suite(pytester, monkeypatch):
     """A folder with one spec, as if from a clean commit."""
     monkeypatch.setattr(run_metadata, "tool", lambda: CLEAN)
     monkeypatch.delenv(run_metadata.MAKE, raising=False)
-    pytester.mkdir("suites")
-    pytester.path.joinpath("suites/controls.toml").write_text(CATALOGUE)
-    pytester.makepyprojecttoml("[tool.pytest.ini_options]")
+    make_suite(pytester.path, control_table("KEY-1"))
     pytester.path.joinpath("suites/test_specs.py").write_text(SPECS.format(held=True))
     return pytester
 
 
 def drilled(pytester, *arguments):
-    plugins = ("-p", "reports.session.plugin", "-p", "fixtures.session.stacks")
+    plugins = (*PLUGIN, "-p", "fixtures.session.stacks")
     asked = ("--evidence", "--only-evidence", *arguments, "suites")
     return pytester.runpytest_inprocess(*plugins, *asked)
-
-
-def latest(pytester):
-    return pytester.path / "reports" / "runs" / "latest"
-
-
-def record(pytester):
-    return json.loads(latest(pytester).joinpath("evidence.json").read_text(encoding="utf-8"))
 
 
 def fails(pytester):
@@ -108,7 +88,7 @@ def test_certified_run_knows_no_waivers_not_even_expired_ones(suite):
 
 def test_first_of_several_waivers_is_named(suite):
     toml = suite.path.joinpath("suites/controls.toml")
-    toml.write_text(CATALOGUE + CATALOGUE.replace("KEY-1", "KEY-2"))
+    toml.write_text(control_table("KEY-1") + control_table("KEY-2"))
     waiver = WAIVER.format(expires="2999-12-31")
     suite.path.joinpath("waivers.toml").write_text(waiver + waiver.replace("KEY-1", "KEY-2"))
     result = drilled(suite, "--certified")
@@ -154,7 +134,7 @@ def test_waiver_lets_the_gate_pass_and_the_verdict_stand(suite):
     assert drilled(suite).ret == 1
     waive(suite)
     more = suite.path.joinpath("suites/controls.toml")
-    more.write_text(CATALOGUE + CATALOGUE.replace("KEY-1", "KEY-2"))
+    more.write_text(control_table("KEY-1") + control_table("KEY-2"))
     suite.path.joinpath("suites/test_more.py").write_text(
         SPECS.format(held=True).replace("KEY-1", "KEY-2")
     )

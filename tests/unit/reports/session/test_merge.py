@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -16,21 +15,10 @@ from reports.render.context_sections import surroundings
 from reports.seal.manifest import MANIFEST
 from reports.session.spec_selection import Shard
 from tests.support.commands import call
+from tests.support.own_suite import COMMAND, control_table, make_suite
 
 pytestmark = pytest.mark.slow
 
-PLUGIN = ("-p", "reports.session.plugin")
-
-
-CONTROL = """
-[[control]]
-id = "KEY-{number}"
-title = "Title"
-claim = "It holds."
-nature = "safety"
-severity = "critical"
-chapter = "keys"
-"""
 SPECS = """
 import pytest
 @pytest.fixture(autouse=True)
@@ -61,23 +49,13 @@ PARTS = ("1/3", "2/3", "3/3")
 def ran(tmp_path_factory):
     """The same specs run whole and in three parts; the folder of each run."""
     home = tmp_path_factory.mktemp("merge")
-    (home / "suites").mkdir()
-    controls = [CONTROL.format(number=number) for number in range(1, 7)]
-    (home / "suites/controls.toml").write_text("\n".join(controls))
+    make_suite(home, *(control_table(f"KEY-{number}") for number in range(1, 7)))
     (home / "suites/test_specs.py").write_text(SPECS)
-    (home / "pyproject.toml").write_text("[tool.pytest.ini_options]")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        *PLUGIN,
-        "--evidence",
-        "suites",
-    ]
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     for part in ("whole", *PARTS):
         chosen = [f"--run-dir=run {part[0]}", *([f"--shard={part}"] if "/" in part else [])]
-        subprocess.run([*command, *chosen], cwd=home, env=env, capture_output=True, check=False)
+        command = [*COMMAND, "suites", *chosen]
+        subprocess.run(command, cwd=home, env=env, capture_output=True, check=False)
     return {part: home / f"run {part[0]}" / "latest" for part in ("whole", *PARTS)}
 
 

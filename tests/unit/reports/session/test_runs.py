@@ -1,11 +1,9 @@
 """A run refuses early in one sentence, survives interruption, and never keeps a secret."""
 
-import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
@@ -13,27 +11,10 @@ import pytest
 from drillbook.core.application import ROOT
 from reports.qualification import pages
 from reports.session.bundle import WRITERS
+from tests.support.own_suite import COMMAND, PLUGIN, control_table, latest, make_suite, record
 
 pytestmark = pytest.mark.slow
 
-PLUGIN = ("-p", "reports.session.plugin")
-
-CATALOGUE = """
-[[control]]
-id = "KEY-1"
-title = "One"
-claim = "One holds."
-nature = "safety"
-severity = "critical"
-chapter = "keys"
-[[control]]
-id = "DBP-1"
-title = "Two"
-claim = "Two holds."
-nature = "safety"
-severity = "critical"
-chapter = "database"
-"""
 SPECS = """
 import pytest, time
 def interrupt(): raise KeyboardInterrupt
@@ -49,8 +30,7 @@ SECRET = "5b1f3a9c77de4402b8e6"
 @pytest.fixture
 def suite(pytester):
     """A folder with two specs; `suite(one=..., two=...)` sets what they do."""
-    pytester.mkdir("suites")
-    pytester.path.joinpath("suites/controls.toml").write_text(CATALOGUE)
+    make_suite(pytester.path, control_table("KEY-1"), control_table("DBP-1"))
     # By this seed the first spec runs before the second.
     pytester.makepyprojecttoml("[tool.pytest.ini_options]\naddopts = '--seed=2'")
 
@@ -64,14 +44,6 @@ def suite(pytester):
 
 def drilled(pytester, *arguments):
     return pytester.runpytest_inprocess(*PLUGIN, "--evidence", *arguments, "suites")
-
-
-def latest(pytester):
-    return pytester.path / "reports" / "runs" / "latest"
-
-
-def record(pytester):
-    return json.loads(latest(pytester).joinpath("evidence.json").read_text(encoding="utf-8"))
 
 
 def verdicts(pytester):
@@ -230,16 +202,8 @@ def test_a_run_that_ends_before_it_judged_anything_keeps_its_logs(suite):
 def test_interrupted_run_keeps_what_it_saw(suite, number):
     # What it lets fall unclosed is found at the end, where warnings are errors.
     pytester = suite(two="left = [open('waiting', 'w')]; left.append(left); time.sleep(60)")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        *PLUGIN,
-        "--evidence",
-        "-Werror",
-    ]
     process = subprocess.Popen(
-        [*command, "suites"],
+        [*COMMAND, "-Werror", "suites"],
         cwd=pytester.path,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         stdout=subprocess.PIPE,
@@ -303,7 +267,7 @@ def test_interruption_while_a_failure_is_described_ends_the_run(suite, spec, con
     ini = "addopts = '--seed=2'\nfilterwarnings = ['error']"
     pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\n{ini}")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *PLUGIN, "--evidence", "suites"],
+        [*COMMAND, "suites"],
         cwd=pytester.path,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -373,7 +337,7 @@ def test_secret_learnt_late_is_taken_out_of_the_record(suite):
 
 def test_plain_output_has_a_line_for_each_control_and_no_escape_codes(suite):
     result = drilled(suite(two="assert 0"))
-    result.stdout.fnmatch_lines(["*1/2*KEY-1*satisfied*One", "*2/2*DBP-1*violated*Two"])
+    result.stdout.fnmatch_lines(["*1/2*KEY-1*satisfied*of KEY-1", "*2/2*DBP-1*violated*of DBP-1"])
     assert "\x1b" not in result.stdout.str()
     assert max(map(len, result.stdout.lines)) <= 80
 

@@ -1,24 +1,15 @@
 """What happens in a spec becomes the verdict of its control, and the gate becomes the exit code."""
 
 import json
+from itertools import starmap
 
 import pytest
 
 from tests.support.bundles import newest
+from tests.support.own_suite import PLUGIN, control_table, make_suite
 
 pytestmark = pytest.mark.slow
 
-CONTROL = """
-[[control]]
-id = "{id}"
-title = "Title of {id}"
-claim = "What {id} says."
-nature = "{nature}"
-severity = "{severity}"
-chapter = "keys"
-[control.corrections]
-seen = "{id} should say this."
-"""
 CATALOGUE = (
     ("KEY-1", "safety", "critical"),
     ("KEY-2", "claim", "major"),
@@ -55,16 +46,14 @@ def broken_after():
 @pytest.fixture
 def drill(pytester):
     """Run specs under a small catalogue; gives the exit code and the evidence by control."""
-    toml = [CONTROL.format(id=i, nature=n, severity=s) for i, n, s in CATALOGUE]
-    pytester.mkdir("suites")
-    pytester.path.joinpath("suites/controls.toml").write_text("\n".join(toml))
+    make_suite(pytester.path, *starmap(control_table, CATALOGUE))
     pytester.path.joinpath("helpers.py").write_text(HELPERS)
     pytester.makepyprojecttoml('[tool.pytest.ini_options]\npythonpath = ["."]\n')
 
     def run(*specs, arguments=()):
         path = pytester.path / "suites" / "test_specs.py"
         path.write_text(HEAD + FIXTURES + "\n".join(specs))
-        plugins = ("-p", "reports.session.plugin", "-p", "no:randomly", "-p", "no:anyio")
+        plugins = (*PLUGIN, "-p", "no:randomly", "-p", "no:anyio")
         asked = ("--evidence", "--only-evidence", *arguments, "suites")
         result = pytester.runpytest_inprocess(*plugins, *asked)
         return result, evidence(pytester)

@@ -4,29 +4,17 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
+from itertools import starmap
 
 import pytest
 
 from drillbook.core.application import ROOT
 from tests.support.bundles import newest
+from tests.support.own_suite import COMMAND, control_table, make_suite
 
 pytestmark = pytest.mark.slow
 
-PLUGIN = ("-p", "reports.session.plugin")
-
-CONTROL = """
-[[control]]
-id = "{id}"
-title = "Title"
-claim = "It holds."
-nature = "{nature}"
-severity = "critical"
-chapter = "keys"
-[control.corrections]
-seen = "It does not."
-"""
 SECRET = "5b1f3a9c77de4402b8e6"
 LEAK = "c0ffee3f9d7e44b1a2d8"
 SPECS = f"""
@@ -72,10 +60,7 @@ ENVIRONMENT = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]}
 @pytest.fixture
 def suite(pytester):
     natures = {"KEY-1": "safety", "KEY-2": "claim", "KEY-3": "safety", "KEY-4": "safety"}
-    toml = [CONTROL.format(id=one, nature=nature) for one, nature in natures.items()]
-    pytester.mkdir("suites")
-    pytester.path.joinpath("suites/controls.toml").write_text("\n".join(toml))
-    pytester.makepyprojecttoml("[tool.pytest.ini_options]")
+    make_suite(pytester.path, *starmap(control_table, natures.items()))
 
     def written(text):
         pytester.path.joinpath("suites/test_specs.py").write_text(text)
@@ -85,18 +70,9 @@ def suite(pytester):
 
 
 def started(folder, *arguments):
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        *PLUGIN,
-        "--evidence",
-        "--only-evidence",
-        "--seed=1",
-    ]
     with (folder / "printed").open("wb") as sink:
         return subprocess.Popen(
-            [*command, *arguments, "suites"],
+            [*COMMAND, "--only-evidence", "--seed=1", *arguments, "suites"],
             cwd=folder,
             env=ENVIRONMENT,
             stdout=sink,

@@ -1,0 +1,37 @@
+"""A folder with a small suite of its own, for tests of whole runs, and what a run left there."""
+
+import json
+import sys
+
+PLUGIN = ("-p", "reports.session.plugin")
+COMMAND = [sys.executable, "-m", "pytest", *PLUGIN, "--evidence"]
+_CONTROL = """
+[[control]]
+id = "{id}"
+title = "Title of {id}"
+claim = "What {id} says."
+nature = "{nature}"
+severity = "{severity}"
+chapter = "keys"
+[control.corrections]
+seen = "{id} should say this."
+"""
+
+
+def control_table(name, nature="safety", severity="critical"):
+    return _CONTROL.format(id=name, nature=nature, severity=severity)
+
+
+def make_suite(folder, *controls):
+    """Make a suite with these controls in a folder; it has no spec yet."""
+    (folder / "suites").mkdir()
+    (folder / "suites" / "controls.toml").write_text("".join(controls))
+    (folder / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+
+
+def latest(pytester):
+    return pytester.path / "reports" / "runs" / "latest"
+
+
+def record(pytester):
+    return json.loads(latest(pytester).joinpath("evidence.json").read_text(encoding="utf-8"))
