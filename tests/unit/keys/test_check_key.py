@@ -402,16 +402,7 @@ def test_standard_input_is_judged_as_a_file_is(capsys, monkeypatch, right, tmp_p
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("endless", ["/dev/zero", "/dev/full"])
 def test_standard_input_without_end_is_no_backup(right, endless):
-    command = [
-        sys.executable,
-        "-m",
-        "drillbook.cli",
-        "key",
-        "check",
-        "-",
-        "--env-file",
-        right,
-    ]
+    command = [*COMMAND, "--env-file", right]
     with open(endless, "rb") as source:  # noqa: PTH123 - a device
         done = subprocess.run(command, stdin=source, capture_output=True, env={**os.environ})
     assert done.returncode == 3
@@ -419,16 +410,7 @@ def test_standard_input_without_end_is_no_backup(right, endless):
 
 
 def test_a_command_line_does_all_this(backup, right):
-    command = [
-        sys.executable,
-        "-m",
-        "drillbook.cli",
-        "key",
-        "check",
-        "-",
-        "--env-file",
-        right,
-    ]
+    command = [*COMMAND, "--env-file", right]
     done = subprocess.run(
         command, input=dump("2024-10").encode(), capture_output=True, env={**os.environ}
     )
