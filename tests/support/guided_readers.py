@@ -7,6 +7,7 @@ import io
 import json
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 
@@ -39,16 +40,11 @@ def archives():
     return [*made, *(gzip.decompress(one.read_bytes()) for one in sorted(folder.glob("*.tar.gz")))]
 
 
-def env_files():
-    from tests.system.test_fuzz_inputs import ENVS
+def texts(name):
+    """The texts that test_fuzz_inputs.py has under this name."""
+    from tests.system import test_fuzz_inputs
 
-    return [one.encode() for one in ENVS]
-
-
-def logs():
-    from tests.system.test_fuzz_inputs import LOGS
-
-    return [one.encode() for one in LOGS]
+    return [one.encode() for one in getattr(test_fuzz_inputs, name)]
 
 
 def bundles():
@@ -77,12 +73,6 @@ def waiver_files():
 
     assert CATALOGUE
     return [WAIVERS.encode()]
-
-
-def compose_files():
-    from tests.system.test_fuzz_inputs import COMPOSES
-
-    return [one.encode() for one in COMPOSES]
 
 
 def records():
@@ -118,9 +108,15 @@ def read_env(path):
 
 def read_compose(path):
     """Read and check a compose file, as if docker were not installed."""
-    from drillbook.preflight import compose_checks, compose_file
+    from drillbook.preflight import compose_file
 
     compose_file.shutil = argparse.Namespace(which=lambda _: None)
+    check_compose(path)
+
+
+def check_compose(path):
+    from drillbook.preflight import compose_checks, compose_file
+
     compose = survives(lambda: compose_file.load(path, {}))
     if compose is not None:
         for check in (
@@ -201,18 +197,19 @@ COMPOSE = [b"services:\n", b"<<: *a", b"&a ", b"extends: {service: db}", b"!!x",
 JSON = [b'"run":', b'"id": []', b'"specs": {}', b"null", b"1e999", b"NaN", b"[" * 5000, b"9" * 400]
 LOG = [b'{"level":50,"msg":"', b'"err":{', b"backend-1 | ", b"migration failed with error: "]
 TOML = [b"[[waiver]]\n", b"2026-02-30", b"'''", b"\\u0000", b"inf", b"[a.b]\n"]
+HIDDEN = [b"corner-office-opal-42", b"\\u0063", b"%63", b"Y29ybmVy"]
 # By name: a reader, a function that makes its seeds, and words that random bytes rarely form.
 READERS = {
     "backup": (read_backup, backups, SQL),
     "packed": (read_backup, packed, [b"\x1f\x8b", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"]),
     "archive": (read_backup, archives, [b"PGDMP", b"ustar\0", b"toc.dat", b"COPY public.x (id)"]),
     "statements": (read_statements, backups, SQL),
-    "env": (read_env, env_files, ENV),
-    "compose": (read_compose, compose_files, COMPOSE),
+    "env": (read_env, partial(texts, "ENVS"), ENV),
+    "compose": (read_compose, partial(texts, "COMPOSES"), COMPOSE),
     "record": (read_record, records, JSON),
-    "log": (read_log, logs, LOG),
+    "log": (read_log, partial(texts, "LOGS"), LOG),
     "zip": (read_bundle, zips, PK),
     "bundle": (verify_bundle, bundles, PK),
     "waivers": (read_waivers, waiver_files, TOML),
-    "redaction": (search, logs, [b"corner-office-opal-42", b"\\u0063", b"%63", b"Y29ybmVy"]),
+    "redaction": (search, partial(texts, "LOGS"), HIDDEN),
 }
