@@ -10,7 +10,7 @@ from drillbook.stack.base import Pressure
 from drillbook.stack.containers.docker_engine import parse_counters
 from fixtures.faults import temporary_faults
 from fixtures.faults.temporary_faults import DOCUMENTED, describe, hold_within_bounds, worse
-from tests.support.backends import Backend, running
+from tests.support.backends import Backend
 
 MIB = 1 << 20
 
@@ -94,12 +94,6 @@ def test_the_worst_of_two_looks_is_kept():
 )
 def test_files_of_control_groups_are_read(printed, counts):
     assert parse_counters(printed) == counts
-
-
-@pytest.fixture(scope="module")
-def services():
-    with running() as made:
-        yield made
 
 
 @pytest.mark.parametrize(("plant", "leaks"), [("LeaksMemory", True), (None, False)])

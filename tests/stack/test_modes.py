@@ -4,17 +4,11 @@ import pytest
 
 from drillbook.core.errors import BadInput
 from fixtures.reference.modes import VARIABLE, feature_variables, switch_on
-from tests.support.backends import Backend, running
+from tests.support.backends import Backend
 
 pytestmark = pytest.mark.slow
 
 ROUTE = "/api/v1/admin/encryption/root-key/rotations"
-
-
-@pytest.fixture(scope="module")
-def services():
-    with running() as made:
-        yield made
 
 
 @pytest.fixture

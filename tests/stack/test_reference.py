@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from drillbook.stack.embedded.servers import Cache
 from fixtures.reference import cache
 from fixtures.reference.cache import _as_sent
-from tests.support.backends import GOLDEN, ROOT, Backend, die, running
+from tests.support.backends import GOLDEN, ROOT, Backend, die
 
 pytestmark = pytest.mark.slow
 
@@ -28,12 +28,6 @@ REFUSED = (
 )
 NO_KEY = "Please set the ENCRYPTION_KEY environment variable and restart your deployment."
 NOWHERE = "postgres://infisical:pw@{}/infisical"
-
-
-@pytest.fixture(scope="module")
-def services():
-    with running() as made:
-        yield made
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.support.backends import LOGIN, Backend, running
+from tests.support.backends import LOGIN, Backend
 
 pytestmark = pytest.mark.slow
 
@@ -40,12 +40,6 @@ DOCUMENTED = {
     "auditLogStorageDisabled": bool,
     "maxIdentityAccessTokenTTL": int,
 }
-
-
-@pytest.fixture(scope="module")
-def services():
-    with running() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ image makes of the deployment's role). Then it is refused with its line. Then, w
 allowed statements switched off, the role that runs it cannot do it either.
 """
 
-import io
 import tempfile
 import time
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from drillbook.backup import restore as restoring
 from drillbook.backup.plain_dump import Hostile
-from drillbook.backup.restore import Refused, restore
+from drillbook.backup.restore import Refused
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.settings import Settings
 from drillbook.stack.embedded.embedded_driver import Embedded
@@ -42,17 +41,6 @@ def mark():
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)
         yield Path(folder) / "mark"
-
-
-@pytest.fixture
-def restored(isolated):
-    isolated.empty_database()
-
-    def run(text, limits=None):
-        stream = text if hasattr(text, "read") else io.BytesIO(text.encode())
-        return restore(stream, isolated.connect, lambda: isolated.kill("db"), limits)
-
-    return run
 
 
 def attack(body, mark):

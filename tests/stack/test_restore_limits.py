@@ -5,24 +5,13 @@ import io
 import pytest
 
 from drillbook.backup.plain_dump import Cut, Hostile, Script
-from drillbook.backup.restore import Limits, Overrun, Refused, allowed_s, restore
+from drillbook.backup.restore import Limits, Overrun, Refused, allowed_s
 from drillbook.core.errors import StackTrouble
 from drillbook.drill.comparison import Copy, compare_counts
 from drillbook.stack.isolated import execute_as_warden
 from tests.support.attacks import FIRST, HEAD, TABLE
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def restored(isolated):
-    isolated.empty_database()
-
-    def run(text, limits=None):
-        stream = text if hasattr(text, "read") else io.BytesIO(text.encode())
-        return restore(stream, isolated.connect, lambda: isolated.kill("db"), limits)
-
-    return run
 
 
 SLEEPS = "PERFORM pg_sleep(0.01);"
