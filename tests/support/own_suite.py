@@ -2,6 +2,9 @@
 
 import json
 import sys
+import tomllib
+
+from reports.controls import Catalogue
 
 PLUGIN = ("-p", "reports.session.plugin")
 COMMAND = [sys.executable, "-m", "pytest", *PLUGIN, "--evidence"]
@@ -20,6 +23,11 @@ seen = "{id} should say this."
 
 def control_table(name, nature="safety", severity="critical"):
     return _CONTROL.format(id=name, nature=nature, severity=severity)
+
+
+def catalogue(*names):
+    """The catalogue of the controls of these names."""
+    return Catalogue.model_validate(tomllib.loads("".join(map(control_table, names))))
 
 
 def make_suite(folder, *controls):

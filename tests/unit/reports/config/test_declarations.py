@@ -13,23 +13,15 @@ from reports.config.declarations import (
     objectives,
 )
 from reports.config.due_dates import next_due_day
-from reports.controls import Catalogue
 from reports.controls import load as load_catalogue
 from reports.errors import BadDeclaration
 from reports.history.runs import past_of
 from reports.history.status import standings
 from reports.verdict import Verdict
+from tests.support.own_suite import catalogue
 from tests.support.sample_run import run as sample_run
 
-CONTROL = {
-    "id": "KEY-1",
-    "title": "One",
-    "claim": "One holds.",
-    "nature": "safety",
-    "severity": "critical",
-    "chapter": "keys",
-}
-CATALOGUE = Catalogue.model_validate({"control": [CONTROL]})
+CATALOGUE = catalogue("KEY-1")
 WHOLE = """
 number = "DR-2026-Q4-001"
 escalated_to = "Board"

@@ -11,25 +11,8 @@ from hypothesis import strategies as st
 
 from reports.config import declarations
 from reports.config.strict_toml import LARGEST, validate_tables
-from reports.controls import Catalogue
 from reports.errors import BadDeclaration
-
-CONTROL = {
-    "id": "KEY-1",
-    "title": "One",
-    "claim": "One holds.",
-    "nature": "safety",
-    "severity": "critical",
-    "chapter": "keys",
-}
-CATALOGUE = Catalogue.model_validate({"control": [CONTROL]})
-
-
-def load(folder, text=None, config=None):
-    if text is not None:
-        data = text if isinstance(text, bytes) else text.encode()
-        (folder / "drillbook.toml").write_bytes(data)
-    return declarations.load(folder, config, None, CATALOGUE)
+from tests.unit.reports.config.test_declarations import load
 
 
 @pytest.mark.parametrize(

@@ -6,22 +6,14 @@ from xml.etree import ElementTree
 import pytest
 
 from reports.config import declarations
-from reports.controls import Catalogue
 from reports.errors import BadDeclaration
 from reports.render import junit, phrases
 from reports.render.terminal import summary
 from reports.verdict import Verdict
 from tests.support import sample_run
+from tests.support.own_suite import catalogue
 
-ENTRY = {
-    "id": "KEY-1",
-    "title": "One",
-    "claim": "One holds.",
-    "nature": "safety",
-    "severity": "critical",
-    "chapter": "keys",
-}
-CATALOGUE = Catalogue.model_validate({"control": [ENTRY, ENTRY | {"id": "DBP-1"}]})
+CATALOGUE = catalogue("KEY-1", "DBP-1")
 FULL = {
     "control": "'KEY-1'",
     "reason": "'the vendor repairs it in 0.2'",

@@ -6,16 +6,9 @@ import pytest
 
 from drillbook.core.secret_search import Index
 from reports.redaction import redactor as redaction_redactor
-from reports.redaction.redactor import Redactor
+from tests.unit.reports.redaction.test_redactor import redactor
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
-
-
-def redactor(**known):
-    made = Redactor()
-    for name, value in known.items():
-        made.add(name, value)
-    return made
 
 
 @pytest.mark.parametrize("before", ["", "1", "22", "333", "4444"])
