@@ -1,11 +1,9 @@
 """One request, one answer: troubles have names, and a rate limit is respected in both its forms."""
 
 import json
-import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
 import pytest
@@ -22,9 +20,10 @@ from drillbook.infisical.http import (
     Unauthorized,
     Unreachable,
 )
+from fixtures.session.live_rehearsal import Handler, Server, running
 
 
-class Scripted(BaseHTTPRequestHandler):
+class Scripted(Handler):
     """Answers with what the test has queued: (status, headers, body)."""
 
     answers: ClassVar[list] = []
@@ -32,34 +31,20 @@ class Scripted(BaseHTTPRequestHandler):
     cookies: ClassVar[list] = []
     addresses: ClassVar[list] = []
 
-    def do_GET(self):
+    def answer(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.asked.append((self.path, self.headers.get("Authorization")))
         self.cookies.append(self.headers.get("Cookie"))
         self.addresses.append(self.headers.get("X-Forwarded-For"))
         status, headers, body = self.answers.pop(0)
-        self.send_response(status)
-        for name, value in {"content-type": "application/json", **headers}.items():
-            self.send_header(name, value)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers["content-length"]))
-        self.do_GET()
-
-    def log_message(self, *_):
-        pass
+        return status, {"content-type": "application/json", **headers}, body
 
 
 @pytest.fixture
 def server():
     Scripted.answers, Scripted.asked, Scripted.cookies, Scripted.addresses = [], [], [], []
-    with ThreadingHTTPServer(("127.0.0.1", 0), Scripted) as listening:
-        thread = threading.Thread(target=listening.serve_forever, daemon=True)
-        thread.start()
+    with running(Server(Scripted)) as listening:
         yield f"http://127.0.0.1:{listening.server_port}"
-        listening.shutdown()
 
 
 @pytest.fixture

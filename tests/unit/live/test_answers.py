@@ -2,7 +2,6 @@
 
 import contextlib
 import gzip
-import http.server
 import socket
 import subprocess
 import sys
@@ -21,29 +20,29 @@ from drillbook.infisical.http import Answer, TooSlow, Unreachable
 from drillbook.live import https, readonly_clients
 from drillbook.live.instance import Instance
 from drillbook.live.readonly_clients import Reader
-from fixtures.session.live_rehearsal import Plain, Proxy, Scene, certify, serving
+from fixtures.session.live_rehearsal import (
+    Handler,
+    Plain,
+    Proxy,
+    Scene,
+    Server,
+    certify,
+    running,
+    serving,
+)
 
 pytestmark = pytest.mark.slow
 
 
-class Backend(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    def log_message(self, *_):
-        pass
+class Backend(Handler):
+    def answer(self):
+        return 200, {}, b"{}"
 
 
 @pytest.fixture(scope="module")
 def backend():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Backend) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
+    with running(Server(Backend)) as server:
         yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +11,7 @@ from drillbook.core.recorder_protocol import NullRecorder
 from drillbook.stack import waiting
 from drillbook.stack.base import BackendState
 from drillbook.stack.waiting import NeverWell
+from fixtures.session.live_rehearsal import Handler, Server, running
 
 RUNNING, DEAD = BackendState("running"), BackendState("exited", 1)
 
@@ -20,23 +20,13 @@ RUNNING, DEAD = BackendState("running"), BackendState("exited", 1)
 def backend(api, state=lambda: RUNNING, health=lambda: 200, logs=lambda _service: ""):
     """A stack whose health check answers what health returns, and whose API what api returns."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            self.send_response(health() if self.path == "/api/status" else api())
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    class Backend(Handler):
+        def answer(self):
+            return health() if self.path == "/api/status" else api(), {}, b""
 
-        def log_message(self, *words):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with running(Server(Backend)) as server:
+        url = f"http://127.0.0.1:{server.server_port}"
         yield SimpleNamespace(name="s", driver="embedded", base_url=url, backend=state, logs=logs)
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def test_the_last_look_begins_when_the_time_is_over(monkeypatch):

@@ -5,10 +5,10 @@ import subprocess
 import threading
 import time
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from fixtures.session.live_rehearsal import Handler, Server, running
 from reports.errors import BadKey, Distrusted, ReportError
 from reports.seal import timestamp
 from reports.seal.sealer import BY_FILE, Sealer, companion
@@ -84,25 +84,16 @@ def bundle(tmp_path):
 def online(authority):
     """The authority's address; `online.reply` is what it does with a request."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
+    class Online(Handler):
+        def answer(self):
             query = self.rfile.read(int(self.headers["Content-Length"]))
             status, body = self.server.reply(query)
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(body)
+            return status, {}, body
 
-        def log_message(self, *_):
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+    with running(Server(Online)) as server:
         server.reply = lambda query: (200, authority.answer(query))
         server.url = f"http://127.0.0.1:{server.server_port}/tsr"
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_stamp_carried_by_hand_is_checked_against_the_authority(
