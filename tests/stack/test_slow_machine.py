@@ -6,7 +6,6 @@ import subprocess
 import threading
 import time
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
@@ -35,7 +34,7 @@ from fixtures.lifecycle.runner import ActRefused
 from fixtures.oracle import credentials
 from fixtures.probes import observations, read_probe
 from fixtures.probes.bulk import Bulk
-from fixtures.session import golden_session
+from fixtures.session import golden_session, live_rehearsal
 from tests.unit.drill.test_patience import SUITES, loaded
 
 pytestmark = pytest.mark.slow
@@ -52,20 +51,12 @@ class Server:
         self.over = threading.Event()
         asked = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
+        class Late(live_rehearsal.Handler):
+            def answer(self):
                 asked.over.wait(60 if asked.delay_s is None else asked.delay_s)
-                with contextlib.suppress(OSError):
-                    self.send_response(asked.status)
-                    self.send_header("Content-Length", str(len(SECRET)))
-                    self.end_headers()
-                    self.wfile.write(SECRET)
+                return asked.status, {}, SECRET
 
-            def log_message(self, *_):
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
+        self.http = live_rehearsal.Server(Late)
         threading.Thread(target=self.http.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self):

@@ -2,7 +2,8 @@
 
 import threading
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from fixtures.session.live_rehearsal import Handler, Server, running
 
 
 class Receiver:
@@ -24,8 +25,8 @@ def receiving(answers=(), *, silent=False, drips=False):
     """A receiver that answers 200, after these statuses; or never, or with dripping bytes."""
     answers = list(answers)
 
-    class Handler(BaseHTTPRequestHandler):
-        def _take(self):
+    class Taker(Handler):
+        def answer(self):
             body = self.rfile.read(int(self.headers["Content-Length"] or 0)).decode()
             receiver.seen.append((self.command, self.path, body))
             receiver.credentials.append(self.headers["Authorization"])
@@ -35,24 +36,11 @@ def receiving(answers=(), *, silent=False, drips=False):
                 # Each byte restarts the time-out of a single read.
                 with suppress(OSError):
                     self.wfile.write(b"H")
-            self.send_response(answers.pop(0) if answers else 200)
-            self.send_header("Content-Length", "0")
-            with suppress(OSError):
-                self.end_headers()
+            return answers.pop(0) if answers else 200, {}, b""
 
-        do_GET = do_POST = _take  # noqa: N815 - names of the library
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.handle_error = lambda *_: None
-    receiver = Receiver(server)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
-        yield receiver
-    finally:
-        receiver.released.set()
-        server.shutdown()
-        server.server_close()
+    with running(Server(Taker)) as server:
+        receiver = Receiver(server)
+        try:
+            yield receiver
+        finally:
+            receiver.released.set()
