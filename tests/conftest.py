@@ -9,6 +9,7 @@ from drillbook.infisical.settings import Settings
 from drillbook.stack.embedded.embedded_driver import Embedded
 from drillbook.stack.isolated import IsolatedEmbedded
 from reports.session.spec_selection import shares_fixture
+from tests.support.backups import dump
 from tests.support.recorder import SecretRecorder
 
 # No deadlines, as the machine may be busy; each run tries the same examples.
@@ -26,6 +27,18 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture
 def recorder():
     return SecretRecorder()
+
+
+@pytest.fixture
+def sample(tmp_path):
+    """A function that writes a backup of a release, changed if a change is given."""
+
+    def written(version, change=lambda dumped: dumped):
+        path = tmp_path / f"backup {version}.sql"
+        path.write_text(change(dump(version)), newline="")
+        return path
+
+    return written
 
 
 @pytest.fixture

@@ -19,22 +19,11 @@ from tests.support.backups import (
     ROWS,
     TAIL,
     VERSIONS,
-    dump,
 )
 from tests.support.made_backups import block
 
 MANY = 5000
 PLACE = ("project", "prod")
-
-
-@pytest.fixture
-def sample(tmp_path):
-    def written(version, change=lambda dumped: dumped):
-        path = tmp_path / f"{version}.sql"
-        path.write_text(change(dump(version)))
-        return path
-
-    return written
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -18,16 +18,6 @@ from tests.support.backups import HEAD, KEYS, ROWS, SECRETS, TAIL, VERSIONS, dum
 OTHER_KEYS = [str.upper, lambda key: key[::-1], lambda key: key[:-1], lambda _key: ""]
 
 
-@pytest.fixture
-def sample(tmp_path):
-    def written(version, change=lambda dumped: dumped):
-        path = tmp_path / f"backup {version}.sql"
-        path.write_text(change(dump(version)), newline="")
-        return path
-
-    return written
-
-
 @pytest.mark.parametrize("version", VERSIONS)
 def test_its_own_key_opens_a_backup(sample, version):
     proof = prove(sample(version), KEYS[version])

@@ -8,20 +8,12 @@ from reports.config import declarations
 from reports.config.declarations import Setting, WaiverEntry
 from reports.controls import Catalogue
 from reports.evidence.model import INTERRUPTED, LEFT_OUT, NO_SPEC, Leak, Redaction, gate
-from reports.record.recorder import Clock, Recorder
+from reports.record.recorder import Recorder
 from reports.session.evidence_run import assemble
 from reports.session.spec_selection import Plan
 from reports.verdict import Verdict
 from tests.support import sample_run
-
-
-class Stopped(Clock):
-    """A clock that a test sets."""
-
-    now = 0.0
-
-    def seconds(self):
-        return self.now
+from tests.unit.reports.record.test_drafts import Set
 
 
 def control(name, nature="safety", severity="critical", **more):
@@ -46,7 +38,7 @@ LEAKY = Redaction(secrets_known=1, leaks=(Leak(file="x", secret="K", encoding="p
 
 @pytest.fixture
 def recorder():
-    return Recorder(clock=Stopped())
+    return Recorder(clock=Set())
 
 
 def seen(recorder, name, controls, *verdicts, words=(), messages=(), taken=1.0):
