@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 import time
 from types import SimpleNamespace
 
@@ -24,6 +22,7 @@ from drillbook.stack.embedded.embedded_driver import Embedded
 from drillbook.stack.waiting import Start
 from fixtures.session.drill_fixtures import requested_change
 from fixtures.session.golden_session import Installation
+from tests.support.own_suite import run_specs
 
 pytestmark = pytest.mark.slow
 
@@ -197,12 +196,10 @@ def test_unattended_upgrades_are_found_in_a_compose_file(tmp_path, image, policy
 
 
 def rehearse(folder, *options):
-    command = [sys.executable, "-m", "pytest", *sorted(map(str, ROOT.glob("suites/change/test_*")))]
-    command = [one for one in command if "rewrap" not in one]
-    command += ["--evidence", "--only-evidence", "--one-question", "--rehearse", "--stack=embedded"]
-    command += [f"--run-dir={folder / 'runs'}", "-p", "no:cacheprovider", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    written = folder / "runs" / "latest" / "evidence.json"
+    specs = sorted(map(str, ROOT.glob("suites/change/test_*")))
+    words = [one for one in specs if "rewrap" not in one]
+    words += ["--only-evidence", "--one-question", "--rehearse", "--stack=embedded", *options]
+    done, written = run_specs(folder / "runs", *words)
     return done, json.loads(written.read_text()) if written.exists() else None
 
 

@@ -2,13 +2,12 @@
 
 import json
 import re
-import subprocess
-import sys
 import tomllib
 
 import pytest
 
 from drillbook.core.application import ROOT
+from tests.support.own_suite import run_specs
 
 # Each runs the whole suite, which takes many minutes on a busy machine.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -33,10 +32,8 @@ def verify(tmp_path):
     """Runs the suites on the embedded stack in a process of their own; exit code and evidence."""
 
     def run(*options):
-        command = [sys.executable, "-m", "pytest", "suites", "--evidence", "--only-evidence"]
-        command += ["--stack=embedded", f"--run-dir={tmp_path}", "-p", "no:cacheprovider", *options]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        written = tmp_path / "latest" / "evidence.json"
+        fixed = ("suites", "--only-evidence", "--stack=embedded")
+        done, written = run_specs(tmp_path, *fixed, *options)
         assert written.exists(), done.stdout + done.stderr
         return done.returncode, json.loads(written.read_text())
 

@@ -1,22 +1,18 @@
 """A backend that starts with a wrong key is judged by what it returns and what it destroys."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
-from drillbook.core.application import ROOT
+from tests.support.own_suite import run_specs
 
 CONTROLS = ("KEY-2.ENC", "KEY-3", "KEY-4", "KEY-5", "KEY-6", "BKP-2")
 
 
 def judged(folder, mutant):
-    command = [sys.executable, "-m", "pytest", "suites", "--evidence", "--only-evidence"]
-    command += ["--stack=embedded", "-p", "no:cacheprovider", f"--mutant={mutant}"]
-    command += [f"--run-dir={folder}", f"--controls={','.join(CONTROLS)}"]
-    subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    evidence = json.loads((folder / "latest" / "evidence.json").read_text())
+    asked = (f"--mutant={mutant}", f"--controls={','.join(CONTROLS)}")
+    _, record = run_specs(folder, "suites", "--only-evidence", "--stack=embedded", *asked)
+    evidence = json.loads(record.read_text())
     return {
         one["id"]: (
             one["verdict"],

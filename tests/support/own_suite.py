@@ -1,9 +1,12 @@
-"""A folder with a small suite of its own, for tests of whole runs, and what a run left there."""
+"""Whole runs, of a small suite in a folder of its own or of Drillbook's specs; what a run left."""
 
 import json
+import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
+from drillbook.core.application import ROOT
 from reports.controls import Catalogue
 
 PLUGIN = ("-p", "reports.session.plugin")
@@ -43,3 +46,11 @@ def latest(pytester):
 
 def record(pytester):
     return json.loads(latest(pytester).joinpath("evidence.json").read_text(encoding="utf-8"))
+
+
+def run_specs(runs, *words, under=(), **how):
+    """Run specs of Drillbook in a process: the process that has ended, and the record's path."""
+    command = [*under, sys.executable, "-m", "pytest", *words, "--evidence", f"--run-dir={runs}"]
+    command += ["-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, **how)
+    return done, Path(runs, "latest", "evidence.json")

@@ -3,14 +3,11 @@
 import json
 import random
 import re
-import subprocess
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from drillbook.core.application import ROOT
 from drillbook.infisical.crypto import label
 from fixtures.bench.backups import Backups
 from reports.config.declarations import load_words
@@ -19,6 +16,7 @@ from reports.seal import custody, signature
 from tests.stack.test_damages import SEED, VERSION, schema
 from tests.support.backups import KEYS, rows
 from tests.support.damage_kinds import PLAIN
+from tests.support.own_suite import run_specs
 
 pytestmark = pytest.mark.slow
 
@@ -48,12 +46,9 @@ def original(isolated, tmp_path_factory):
 
 def drilled(backup, keys, runs, *options, under=()):
     """The exit code of a drill, its verdicts by control, and its output."""
-    command = [*under, sys.executable, "-m", "pytest", "suites/drill"]
-    command += ["--evidence", "--only-evidence"]
-    command += ["--one-question", "--drill", "--stack=embedded", "-p", "no:cacheprovider"]
-    command += [f"--backup={backup}", f"--env-file={keys}", f"--run-dir={runs}", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    record = Path(runs, "latest", "evidence.json")
+    words = ["suites/drill", "--only-evidence", "--one-question", "--drill", "--stack=embedded"]
+    words += [f"--backup={backup}", f"--env-file={keys}", *options]
+    done, record = run_specs(runs, *words, under=under)
     found = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {"controls": []}
     verdicts = {one["id"]: one["verdict"] for one in found["controls"]}
     return done.returncode, verdicts, done.stdout + done.stderr

@@ -18,6 +18,7 @@ from fixtures.mutants.file_bugs import (
     repository,
     write_compose,
 )
+from tests.support.own_suite import run_specs
 
 pytestmark = pytest.mark.slow
 
@@ -157,9 +158,8 @@ def test_what_was_judged_in_part_is_not_held(files):
 
 
 def test_keys_that_were_not_given_are_not_judged(tmp_path):
-    command = [sys.executable, "-m", "pytest", "suites", "--evidence", "--stack=embedded"]
-    asked = ["--controls=KEY-8,SEC-1,SEC-2", f"--run-dir={tmp_path}", "-p", "no:cacheprovider"]
-    done = subprocess.run([*command, *asked], cwd=ROOT, capture_output=True, text=True, check=False)
+    words = ("suites", "--stack=embedded", "--controls=KEY-8,SEC-1,SEC-2")
+    done, _ = run_specs(tmp_path, *words)
     (record,) = tmp_path.glob("*/evidence.json")
     run = json.loads(record.read_text())
     found = {one["id"]: one["verdict"] for one in run["controls"] if one["specs"]}

@@ -1,17 +1,15 @@
 """`drillbook key rekey` on a backup of the reference backend: restored, started, read."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from drillbook.core.application import ROOT
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.runbook import procedures
 from fixtures.session.golden_session import Installation
 from tests.support.commands import rekey as main
+from tests.support.own_suite import run_specs
 
 pytestmark = pytest.mark.slow
 
@@ -25,20 +23,9 @@ def test_a_users_backup_is_tried_out_in_a_copy_of_its_own(embedded, recorder, tm
     Path(files["new.env"]).write_text(f"ENCRYPTION_KEY={openssl_rand_hex(16)}\n")
     given = ["--env-file", files["old.env"], "--new-env-file", files["new.env"]]
     assert main([files["old.sql"], *given, "--out", files["new.sql"]]) == 0
-    command = [sys.executable, "-m", "pytest", "suites/change/test_rewrap.py", "--evidence"]
-    command += ["--only-evidence", "--one-question", "--stack=embedded"]
-    command += [f"--run-dir={tmp_path / 'runs'}"]
-    command += [
-        "--backup",
-        files["old.sql"],
-        *given,
-        "--rewrapped",
-        files["new.sql"],
-        "-p",
-        "no:cacheprovider",
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    written = tmp_path / "runs" / "latest" / "evidence.json"
+    words = ["suites/change/test_rewrap.py", "--only-evidence", "--one-question"]
+    words += ["--stack=embedded", "--backup", files["old.sql"], "--rewrapped", files["new.sql"]]
+    done, written = run_specs(tmp_path / "runs", *words, *given)
     assert written.exists(), done.stdout + done.stderr
     [control] = [
         one for one in json.loads(written.read_text())["controls"] if one["id"] == "KEY-14"

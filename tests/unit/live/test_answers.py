@@ -3,8 +3,6 @@
 import contextlib
 import gzip
 import socket
-import subprocess
-import sys
 import threading
 import tracemalloc
 from datetime import UTC, datetime, timedelta
@@ -13,7 +11,6 @@ from unittest.mock import Mock
 import httpx2
 import pytest
 
-from drillbook.core.application import ROOT
 from drillbook.core.errors import BadInput, NoHost, NotReady, StackTrouble, Unsupported
 from drillbook.infisical.address import Address, parse_address
 from drillbook.infisical.http import Answer, TooSlow, Unreachable
@@ -30,6 +27,7 @@ from fixtures.session.live_rehearsal import (
     running,
     serving,
 )
+from tests.support.own_suite import run_specs
 
 pytestmark = pytest.mark.slow
 
@@ -362,9 +360,7 @@ def test_a_page_that_is_late_may_set_a_cookie(recorder):
     ],
 )
 def test_run_that_cannot_start_is_one_sentence_and_3(tmp_path, given, words):
-    command = [sys.executable, "-m", "pytest", "suites/live", "--evidence", "--stack=remote"]
-    command += ["-p", "no:cacheprovider", f"--run-dir={tmp_path}", *given]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done, _ = run_specs(tmp_path, "suites/live", "--stack=remote", *given)
     assert done.returncode == 3
     said = done.stdout + done.stderr
     assert words in said

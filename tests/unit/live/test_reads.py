@@ -2,15 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
-from drillbook.core.application import ROOT
 from drillbook.live import container_checks
 from drillbook.live.readonly_clients import LOG_IN, Reader, ReadsOnly
 from fixtures.session import live_rehearsal
+from tests.support.own_suite import run_specs
 
 pytestmark = pytest.mark.slow
 
@@ -30,13 +28,9 @@ def machine_file(rehearsed):
 
 def live(told, folder, *options, **variables):
     """Run the check as `drillbook live` does, against servers of this process."""
-    command = [sys.executable, "-m", "pytest", "suites/live", "--evidence", "--one-question"]
-    command += ["--stack=remote", f"--run-dir={folder}", "-p", "no:cacheprovider", *options]
-    command += [f"--url={told.address}", f"--ca={told.authority}", f"--plain-url={told.plain}"]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **variables}
-    )
-    return done, folder / "latest" / "evidence.json"
+    words = ["suites/live", "--one-question", "--stack=remote", *options]
+    words += [f"--url={told.address}", f"--ca={told.authority}", f"--plain-url={told.plain}"]
+    return run_specs(folder, *words, env={**os.environ, **variables})
 
 
 def test_whole_check_sends_nothing_but_reads(rehearsed, tmp_path):

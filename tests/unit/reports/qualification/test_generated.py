@@ -20,6 +20,7 @@ from reports.qualification.record import Fate, Seen
 from reports.qualification.trial import Outcome, Trial, results
 from reports.verdict import Verdict
 from tests.support import sample_run
+from tests.support.own_suite import run_specs
 from tests.support.planting import planting
 from tests.unit.reports.qualification.test_qualification import CAUGHT, record
 
@@ -175,11 +176,8 @@ def test_the_project_itself_is_no_changed_copy(place, monkeypatch):
 
 
 def test_a_control_sees_a_generated_bug(changed, tmp_path):
-    command = [sys.executable, "-m", "pytest", "suites/health/test_status.py", "--evidence"]
-    command += ["--only-evidence", "--controls=HLT-1", f"--mutant={changed}"]
-    command += [f"--run-dir={tmp_path / 'run'}", "-p", "no:cacheprovider", "-q"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    written = tmp_path / "run" / "latest" / "evidence.json"
+    words = ("suites/health/test_status.py", "--only-evidence", "--controls=HLT-1", "-q")
+    done, written = run_specs(tmp_path / "run", *words, f"--mutant={changed}")
     assert written.exists(), done.stdout + done.stderr
     controls = json.loads(written.read_text())["controls"]
     judged = {one["id"]: one["verdict"] for one in controls}
