@@ -14,9 +14,7 @@ def test_documented_procedure_leaves_the_service_healthy(deployment, new_passwor
         before = deployment.inventory()
 
     with step("change the role's password, enter it in Coolify, `docker restart` the backend"):
-        since = deployment.log_mark()
-        procedures.rotate_password_by_runbook(deployment.stack, new_password)
-        start = deployment.wait_for_start(since)
+        start = deployment.rotate_password(new_password, procedures.rotate_password_by_runbook)
 
     with step("the backend is healthy and everything reads as before"):
         if start.serves:
@@ -33,9 +31,7 @@ def test_redeploying_leaves_the_service_healthy(deployment, new_password, step):
         before = deployment.inventory()
 
     with step("change the role's password, enter it in Coolify, redeploy"):
-        since = deployment.log_mark()
-        procedures.rotate_password(deployment.stack, new_password)
-        assert deployment.wait_for_start(since).serves
+        assert deployment.rotate_password(new_password, procedures.rotate_password).serves
 
     with step("everything reads as before and a write works, also after a restart"):
         assert deployment.inventory() == before
@@ -53,9 +49,7 @@ def test_only_the_new_password_opens_the_database(deployment, new_password, step
         assert not opens_database(deployment.stack, secrets.token_urlsafe(32))
 
     with step("rotate the password by the procedure that works"):
-        since = deployment.log_mark()
-        procedures.rotate_password(deployment.stack, new_password)
-        deployment.wait_for_start(since)
+        deployment.rotate_password(new_password, procedures.rotate_password)
 
     with step("over the network the database accepts the new password only"):
         assert opens_database(deployment.stack, new_password)

@@ -60,9 +60,7 @@ def test_procedure_heals_a_changed_database(deployment, new_password, step):
         assert not deployment.start().serves
 
     with step("follow the procedure with another password"):
-        since = deployment.log_mark()
-        procedures.rotate_password(deployment.stack, new_password)
-        assert deployment.wait_for_start(since).serves
+        assert deployment.rotate_password(new_password, procedures.rotate_password).serves
 
     with step("everything reads as before, and a write works"):
         assert deployment.inventory() == before
@@ -74,9 +72,8 @@ def test_procedure_heals_a_changed_database(deployment, new_password, step):
 def test_any_password_works_when_encoded(deployment, explore, record, step):
     def works(password):
         record.secret("AWKWARD_PASSWORD", password)
-        since = deployment.log_mark()
-        procedures.rotate_password(deployment.stack, password)
-        assert deployment.wait_for_start(since).serves
+        start = deployment.rotate_password(password, procedures.rotate_password)
+        assert start.serves
         assert deployment.marker() == GOLDEN_MARKER
 
     with step("rotate to a password with every character that has a meaning in a URL"):

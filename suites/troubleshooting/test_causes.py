@@ -54,9 +54,7 @@ def test_password_mismatch_shows_its_symptom_and_is_cured(deployment, passwords,
         assert observations.cause(start.log) == "database_password"
 
     with step("follow the documented password procedure to its end, `docker restart`"):
-        since = deployment.log_mark()
-        procedures.rotate_password_by_runbook(deployment.stack, passwords[1])
-        cured = deployment.wait_for_start(since)
+        cured = deployment.rotate_password(passwords[1], procedures.rotate_password_by_runbook)
 
     with step("the backend works again, and everything reads as before"):
         if not cured.serves:
