@@ -6,7 +6,6 @@ allowed statements switched off, the role that runs it cannot do it either.
 """
 
 import tempfile
-import time
 from pathlib import Path
 
 import psycopg
@@ -18,6 +17,7 @@ from drillbook.backup.restore import Refused
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.infisical.settings import Settings
 from drillbook.stack.embedded.embedded_driver import Embedded
+from drillbook.stack.waiting import wait_until
 from reports.record.recorder import Recorder
 from tests.support.attacks import COMMANDS, FIRST, HEAD, IN_DISGUISE, OTHERS, STATEMENTS, TABLE
 
@@ -55,10 +55,7 @@ def by_psql(documented, text):
 
 
 def appears(mark):
-    deadline = time.monotonic() + 3
-    while not mark.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return mark.exists()
+    return wait_until(mark.exists, 3)
 
 
 @pytest.mark.parametrize("body", COMMANDS.values(), ids=COMMANDS)

@@ -20,6 +20,7 @@ from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import run
 from drillbook.core.application import ROOT
 from drillbook.fleet_queue import Worker, enqueue, local_database
+from drillbook.stack.waiting import wait_until
 from tests.support.answer_schemas import schema
 from tests.support.backups import KEYS, dump
 from tests.support.bundles import key
@@ -89,17 +90,10 @@ def stamps(folder):
     return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def until(condition, within_s=60):
-    ends = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < ends
-        time.sleep(0.05)
-
-
 def test_four_workers_and_a_killed_one_lose_and_invent_nothing(database, start, tmp_path):
     doomed = start("60")
     enqueue(database, {"ada": "eu"})
-    until(lambda: len(stamps(tmp_path)) == 1)
+    assert wait_until(lambda: len(stamps(tmp_path)) == 1, 60)
     (began,) = stamps(tmp_path)
     added = [1]
     others = [start() for _ in range(WORKERS - 1)]
@@ -108,7 +102,7 @@ def test_four_workers_and_a_killed_one_lose_and_invent_nothing(database, start, 
         missing = INSTANCES[: JOBS - sum(added)]
         added.append(len(enqueue(database, dict.fromkeys(missing, "eu"))[0]))
         time.sleep(0.2)
-    until(lambda: not {"todo", "doing"} & set(states(database)))
+    assert wait_until(lambda: not {"todo", "doing"} & set(states(database)), 60)
     assert sum(added) == JOBS == sum(states(database).values())
     # The drill of the killed worker ended with it, and does not count.
     assert ask(database, "SELECT lock FROM procrastinate_jobs WHERE status = 'aborted'") == [
@@ -141,12 +135,12 @@ def test_four_workers_and_a_killed_one_lose_and_invent_nothing(database, start, 
 def test_a_job_that_is_no_longer_ours_is_stopped(database, start, tmp_path):
     start("60")
     enqueue(database, {"ada": "eu", "zoe": "eu"})
-    until(lambda: len(stamps(tmp_path)) == 1)
+    assert wait_until(lambda: len(stamps(tmp_path)) == 1, 60)
     (began,) = stamps(tmp_path)
     ask(database, "UPDATE procrastinate_jobs SET status = 'aborted' WHERE lock = 'ada' RETURNING 1")
-    until(lambda: not Path(f"/proc/{began[1]}").exists())
+    assert wait_until(lambda: not Path(f"/proc/{began[1]}").exists(), 60)
     # An instance that this worker does not know is not drilled, and does not pass.
-    until(lambda: states(database) == {"aborted": 1, "failed": 1})
+    assert wait_until(lambda: states(database) == {"aborted": 1, "failed": 1}, 60)
     assert stamps(tmp_path) == [began]
 
 

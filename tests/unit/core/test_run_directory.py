@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +20,7 @@ from drillbook.core.errors import NoHost, NotReady, StackTrouble
 from drillbook.stack import driver_selection, processes
 from drillbook.stack.containers import compose, docker_engine
 from drillbook.stack.embedded import servers
+from drillbook.stack.waiting import wait_until
 from fixtures.session import stacks
 
 RUN = """
@@ -66,9 +66,7 @@ def test_a_killed_run_leaves_nothing_after_the_sweep(killed_run, living):
     assert {"postgres", "redis-server"} <= programs(killed_run), "each is known by its environment"
     assert not run_directory.alive(killed_run)
     swept = run_directory.sweep()
-    deadline = time.monotonic() + 10
-    while living_processes(killed_run) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: not living_processes(killed_run), 10)
     assert living_processes(killed_run) == []
     assert any(killed_run in name for name in swept)
     assert living.path.exists(), "a living run is not touched"

@@ -5,7 +5,6 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from drillbook.core.errors import BadInput
 from drillbook.preflight import compose_file
 from drillbook.stack.containers import compose
 from drillbook.stack.containers.compose import Project
+from drillbook.stack.waiting import wait_until
 
 STEERING = [
     "LD_PRELOAD",
@@ -169,10 +169,7 @@ def test_a_compose_that_does_not_end_is_killed_with_its_plugin(tmp_path, docker,
     with pytest.raises(subprocess.TimeoutExpired):
         docker_cli.call_compose(["docker", "compose"], {}, "", 2)
     pid = int(child.read_text())
-    deadline = time.monotonic() + 10
-    while is_running(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not is_running(pid)
+    assert wait_until(lambda: not is_running(pid), 10)
     # Compose is then taken for absent, and a plain file is read without it.
     monkeypatch.setattr(compose_file, "_PATIENCE_S", 1)
     (tmp_path / "compose.yml").write_text("services: {a: {image: b}}")

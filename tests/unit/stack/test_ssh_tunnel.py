@@ -8,7 +8,6 @@ import socketserver
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +19,7 @@ from drillbook.stack.containers import compose, docker_engine
 from drillbook.stack.containers.compose import Model
 from drillbook.stack.containers.docker_engine import NO_PORT, port
 from drillbook.stack.processes import free_port
+from drillbook.stack.waiting import wait_until
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
 needs_sshd = pytest.mark.skipif(not (SSHD and os.getuid() == 0), reason="no sshd, or not root")
@@ -58,17 +58,10 @@ def sshd(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{ssh.parent}:{os.environ['PATH']}")
     Path("/run/sshd").mkdir(exist_ok=True)
     server = subprocess.Popen([SSHD, "-D", "-e", "-f", str(tmp_path / "sshd_config")])
-    _until(lambda: _open(number))
+    assert wait_until(lambda: _open(number), 20)
     yield f"ssh://127.0.0.1:{number}"
     server.terminate()
     server.wait()
-
-
-def _until(holds, within_s=20.0):
-    ends = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < ends
-        time.sleep(0.02)
 
 
 def _open(number):
@@ -132,7 +125,7 @@ def test_a_run_that_is_over_leaves_no_connection(sshd, service, killed):
         assert path.exists()
         if killed:
             run.send_signal(signal.SIGKILL)
-    _until(lambda: not _open(near))
+    assert wait_until(lambda: not _open(near), 20)
     assert path.exists() is killed
     shutil.rmtree(path.parent, ignore_errors=True)
 

@@ -4,11 +4,11 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 
 import pytest
 
 from drillbook.core.application import ROOT
+from drillbook.stack.waiting import wait_until
 from reports.qualification import pages
 from reports.session.bundle import WRITERS
 from tests.support.own_suite import COMMAND, PLUGIN, control_table, latest, make_suite, record
@@ -210,9 +210,7 @@ def test_interrupted_run_keeps_what_it_saw(suite, number):
         stderr=subprocess.PIPE,
         text=True,
     )
-    until = time.monotonic() + 120
-    while not (pytester.path / "waiting").exists() and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_until((pytester.path / "waiting").exists, 120)
     process.send_signal(number)
     shown, said = process.communicate(timeout=20)
     assert said.strip() == "stopping, cleaning up"

@@ -4,12 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import time
 from itertools import starmap
 
 import pytest
 
 from drillbook.core.application import ROOT
+from drillbook.stack.waiting import wait_until
 from tests.support.bundles import newest
 from tests.support.own_suite import COMMAND, control_table, make_suite
 
@@ -86,10 +86,8 @@ def printed(folder):
 
 def waiting(folder):
     """The process whose spec waits for ever, once it does."""
-    until = time.monotonic() + _PATIENCE_S
     told = folder / "waiting"
-    while not (told.exists() and told.read_text()) and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_until(lambda: told.exists() and told.read_text() != "", _PATIENCE_S)
     return int(told.read_text())
 
 
