@@ -1,13 +1,9 @@
 """A live check finds, describes and judges containers on a real engine, and changes nothing."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
-from drillbook.core.application import ROOT
 from drillbook.core.errors import NoHost
 from drillbook.infisical.settings import Settings
 from drillbook.live import container_checks
@@ -15,6 +11,7 @@ from drillbook.stack.containers.container_driver import Containers
 from drillbook.stack.driver_selection import COMPOSE_FILE
 from fixtures.session import live_rehearsal
 from tests.stack.test_containers import IMAGE, missing, settled
+from tests.support.own_suite import run_specs
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -75,11 +72,9 @@ def test_whole_check_leaves_containers_as_they_were(stack, asked, tmp_path):
         return {role: (one.id, one.described["State"]) for role, one in parts.items()}
 
     before = {role: (found, told["StartedAt"]) for role, (found, told) in state().items()}
-    command = [sys.executable, "-m", "pytest", "suites/live", "--evidence", "--one-question"]
-    command += ["--stack=remote", f"--url={stack.base_url}", "--docker", f"--project={stack.name}"]
-    command += [f"--run-dir={tmp_path}", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ)
-    found = json.loads((tmp_path / "latest" / "evidence.json").read_text())
+    words = ["suites/live", "--one-question", "--stack=remote", f"--url={stack.base_url}"]
+    done, record = run_specs(tmp_path, *words, "--docker", f"--project={stack.name}")
+    found = json.loads(record.read_text())
     verdicts = {one["id"]: one["verdict"] for one in found["controls"]}
     assert done.returncode == 1, done.stdout
     assert (verdicts["SEC-2"], verdicts["HLT-1"], verdicts["DEP-3"]) == (

@@ -12,6 +12,7 @@ import pytest
 from drillbook.core import run_directory
 from drillbook.core.application import ROOT
 from tests.support.bundles import newest
+from tests.support.own_suite import run_specs
 
 pytestmark = pytest.mark.slow
 
@@ -19,14 +20,7 @@ COMMAND = [sys.executable, "-m", "pytest", "suites", "--evidence", "-p", "no:cac
 
 
 def verify(tmp_path, *options, **env):
-    return subprocess.run(
-        [*COMMAND, f"--run-dir={tmp_path}", *options],
-        cwd=ROOT,
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_specs(tmp_path, "suites", *options, env={**os.environ, **env})[0]
 
 
 REFUSED = {
