@@ -45,6 +45,7 @@ MESSAGE = re.compile(
 )
 _ENCODING = re.compile(rb"SET client_encoding = '(LATIN(?:[1-9]|10)|WIN125[0-8]|ISO_8859_[5-8])'")
 _NESTING = re.compile(rb"/\*|\*/")
+_BEFORE = "stands before pg_dump's first words, as a prompt or a greeting does (leave -t out)"
 _SHOWN = {b'"': b'"', b"'": b"''", b"e'": b"''"}
 
 
@@ -195,8 +196,8 @@ class Script:
 
     A tolerant reader skips what it cannot read and keeps the first such error in `harm`. From there
     on it finds only COPY, each behind an empty line, a comment or the end of other rows; `open` is
-    the table whose rows have no end. It skips messages between statements, and keeps the first in
-    `message`. It reads on where pg_dump --create and pg_dumpall connect to
+    the table whose rows have no end. It skips messages between statements and text before the dump,
+    and keeps the first in `message`. It reads on where pg_dump --create and pg_dumpall connect to
     another database; `connects` is the first such line, or 0. Any other reader raises the error.
     """
 
@@ -207,6 +208,7 @@ class Script:
         self.complete = False
         self.harm: Unreadable | None = None
         self.message: Message | None = None
+        self._begun = False
         self.connects = 0
         self.open = ""
         self._stream = stream
@@ -325,6 +327,9 @@ class Script:
             if not reader.lines and self._tolerant and is_message(line):
                 self.message = self.message or Message(self.line)
                 continue
+            if not reader.lines and self._tolerant and self._is_before_dump(line):
+                self.message = self.message or Message(self.line, _BEFORE)
+                continue
             if self.complete and not (self._tolerant and CLUSTER in self.head):
                 reader.lines, reader.line = [line], self.line
                 behind = "stands behind pg_dump's last words, as a second dump does that >> appends"
@@ -335,10 +340,16 @@ class Script:
             raise Cut(self.line, f"ends inside the statement of line {reader.line}")
         return None
 
+    def _is_before_dump(self, line: bytes) -> bool:
+        """Whether a line before pg_dump's first words is nothing that psql would run."""
+        begins = BEGINNING in self.head or CLUSTER in self.head
+        return begins and not (self._begun or {*line} & {*b"\\;"})
+
     def _is_between(self, line: bytes) -> bool:
         # As psql does, skip the mark of UTF-8 with which programs of Windows begin a file.
         bare = line.removeprefix(codecs.BOM_UTF8 if self.line == 1 else b"").strip()
         self.complete = self.complete or bare == TRAILER
+        self._begun = self._begun or bare in (BEGINNING, CLUSTER)
         if self._tolerant and _CONNECT.match(bare):
             self.connects = self.connects or self.line
             return True

@@ -281,6 +281,29 @@ def test_what_another_program_says_first_is_no_attack(backup, said):
 
 
 @pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("Password: \r\n", 1),
+        ("[sudo] password for ada: ", 1),
+        ("\nWelcome to Ubuntu 22.04 LTS\n\n * Documentation: https://x\n", 2),
+    ],
+)
+def test_what_a_terminal_shows_before_the_dump_is_no_attack(backup, said, line):
+    before = f"line {line}: stands before pg_dump's first words"
+    sql = HEAD + MADE + block("t", {"id": "1"}) + TAIL
+    with open_dump(backup(said + sql)) as dump:
+        assert dump.orders().startswith(f"cannot be read as SQL: {before}")
+        assert dump.counts == {"t": 1}
+    harm = "COPY (SELECT '') TO PROGRAM 'id';\n"
+    for attack in (said + harm + sql, harm + said + sql, said + sql.replace(MADE, MADE + harm)):
+        with (
+            open_dump(backup(attack)) as dump,
+            pytest.raises(BadInput, match="may be made to do harm: line"),
+        ):
+            dump.refuse_harm("b.sql")
+
+
+@pytest.mark.parametrize(
     "said",
     ["the input device is not a TTY\n", "Error response from daemon: No such container: x\n"],
 )
