@@ -29,6 +29,7 @@ from drillbook.core.options import (
     Option,
     default,
     fault,
+    is_like_key,
     nearest,
 )
 
@@ -163,7 +164,10 @@ def _sentence(wrong: click.UsageError, path: str) -> str:
         return f"{_label(wrong.param)} is missing; for example: {command.example}"
     if isinstance(wrong, Refusal):
         return wrong.message
-    message = wrong.message.rstrip(".")
+    # An extra word may be a key.
+    message = " ".join(
+        "(…)" if is_like_key(word.strip("()")) else word for word in wrong.message.split(" ")
+    ).rstrip(".")
     if isinstance(wrong, click.BadParameter) and wrong.param:
         # Of a flag that the environment sets: a flag on the line has no value.
         return f"{_label(wrong.param, wrong.ctx)}: {message}"

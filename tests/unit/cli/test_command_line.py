@@ -131,6 +131,7 @@ WRONG = [
     ("diagnose ''", "LOG: an empty value; give FILE|-\n"),
     ("verify --env-file=", "--env-file: an empty value; give FILE, or leave it out"),
     ("key check backup.sql --env-file=", "--env-file: an empty value; give FILE\n"),
+    (f"key check backup.sql {'geheim'.ljust(32, '0')}", "unexpected extra argument (…); drillbook"),
     *(
         (f"{command} --env-file {given}", "a key is a secret; write it to a file of mode 0600")
         for command in ("drill backup.sql", "key check backup.sql")
