@@ -342,8 +342,9 @@ class Script:
 
     def _is_before_dump(self, line: bytes) -> bool:
         """Whether a line before pg_dump's first words is nothing that psql would run."""
-        begins = BEGINNING in self.head or CLUSTER in self.head
-        return begins and not (self._begun or {*line} & {*b"\\;"})
+        if self._begun or {*line} & {*b"\\;"}:
+            return False
+        return BEGINNING in self.head or CLUSTER in self.head
 
     def _is_between(self, line: bytes) -> bool:
         # As psql does, skip the mark of UTF-8 with which programs of Windows begin a file.
