@@ -195,7 +195,8 @@ class _Value(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if wrong := fault(self._option, str(value)):
-            if not (str(value).strip() or getattr(param, "needed", param and param.required)):
+            needed = getattr(param, "needed", False) or (param is not None and param.required)
+            if not (str(value).strip() or needed):
                 wrong += ", or leave it out"
             raise Refusal(f"{_label(param, ctx)}: {wrong}")
         return value
