@@ -47,7 +47,7 @@ def check(record: object) -> None:
         raise BadEvidence(f"{RECORD}: ${where}: {broken.message[:200]}")
 
 
-def text(record: dict[str, Any]) -> str:
+def text(record: object) -> str:
     """JSON for people and for diffs."""
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
