@@ -60,15 +60,17 @@ def recovery(run: Run) -> Recovery | None:
 
 
 def _recovery_sentence(seen: Objectives) -> str:
-    """Both objectives in words, where something was restored."""
+    """Both objectives in words; empty if nothing was restored."""
     if seen.rto_s is not None:
         said = f"Back in {duration(seen.rto_s)}{_limit(seen.rto_s, seen.rto_target_s)}"
-    else:
+    elif seen.restore_s is not None:
         proof = f"The keys were proved in {duration(seen.proof_s)}, and e" if seen.proof_s else "E"
         said = (
-            f"{proof}very row came back in {duration(seen.restore_s or 0)}; how long a recovery "
-            "takes is unknown, because it did not come to its end"
+            f"{proof}very row came back in {duration(seen.restore_s)}; how long a recovery takes "
+            "is unknown, because it did not come to its end"
         )
+    else:
+        return ""
     if seen.rpo_s is not None:
         late = seen.rpo_target_s is not None and seen.rpo_s > seen.rpo_target_s
         said += f"; the backup was {'at least' if late else 'at most'} {duration(seen.rpo_s)} old"
