@@ -41,7 +41,9 @@ def prove(
     registered = next((one for one in words.keys if label.startswith(one.label)), None)
     if registered is None:
         where = "[[keys]] in drillbook.toml, or in the file of --config"
-        raise ReportError(f"the register has no key with the label {label}; it is {where}")
+        raise ReportError(
+            f"the register has no key with the label {label}; write it down in {where}"
+        )
     if said.name not in registered.custodians:
         custodians = ", ".join(registered.custodians) or "no one"
         raise ReportError(f"--name {said.name}: the custodians of this key are {custodians}")
