@@ -48,7 +48,8 @@ class Backup:
     lacks which tables are made without their rows, each else empty; rows counts each table's rows;
     orders says why no restore may follow it, empty for data that is whole; beyond says that it
     makes databases, too, else empty; not_restored what a restore leaves out, else empty; gaps says
-    what makes an instance that is restored from it unusable, though no row is broken.
+    what makes an instance that is restored from it unusable, though no row is broken; rows_alone
+    that it creates no table for its rows.
     """
 
     path: Path
@@ -71,6 +72,7 @@ class Backup:
     not_restored: str = ""
     lacks: str = ""
     gaps: tuple[str, ...] = ()
+    rows_alone: bool = False
 
     @property
     def complete(self) -> bool:
@@ -136,6 +138,7 @@ def facts(dump: Dump, backup: Path) -> Backup:
         not_restored=dump.omissions(),
         lacks=dump.lacks(),
         gaps=tuple(_gaps(dump)),
+        rows_alone=dump.rows_alone,
     )
 
 

@@ -274,6 +274,11 @@ def _lines(
         yield f"Note: the backup {facts.beyond}."
     if facts.not_restored:
         yield f"Note: the backup {safe_text(facts.not_restored)}."
+    if facts.rows_alone:
+        yield (
+            "Note: no restore works from it alone, since it makes no table for its rows: dump "
+            "again, by pg_dump without --data-only."
+        )
     if stops := facts.stops_psql(facts.server):
         yield f"Note: {stops}."
     proof, file = decisive.proof, decisive.file
@@ -298,8 +303,8 @@ def _lines(
         todo = _CUT
     if decisive.word == "OPENS" and not is_in_force(proof):
         todo, command = _NOT_IN_FORCE, None
-    if decisive.word == "OPENS" and facts.beyond:
-        # A drill refuses it.
+    if decisive.word == "OPENS" and (facts.beyond or facts.rows_alone):
+        # A drill cannot restore it.
         command = None
     in_coolify = _IN_COOLIFY if file.accepted_as == "ENCRYPTION_KEY" else ""
     yield f"Next: {todo.format(variable=file.accepted_as, in_coolify=in_coolify)}."
@@ -454,7 +459,7 @@ def write_answer(
 
 def about_backup(facts: Backup, name: str) -> dict[str, Any]:
     """The facts of a backup for JSON."""
-    left_out = ("path", "rows", "orders", "changed", "lacks", "gaps")
+    left_out = ("path", "rows", "orders", "changed", "lacks", "gaps", "rows_alone")
     about = {key: value for key, value in asdict(facts).items() if key not in left_out}
     return {"path": name, "complete": facts.complete, **about}
 

@@ -121,6 +121,12 @@ def test_command_that_is_next_works_when_pasted():
     )
 
 
+def test_no_drill_is_next_of_a_backup_that_no_restore_takes():
+    said = as_text(replace(FACTS, rows_alone=True), "last.dump", [one()])
+    assert "Note: no restore works from it alone" in said
+    assert "drillbook drill" not in said
+
+
 def test_command_that_is_next_reaches_the_same_backup():
     said = as_text(FACTS, "sftp://host/last.dump", [one()], options="my options.env")
     assert "  drillbook drill sftp://host/last.dump --backup-options 'my options.env' --env" in said

@@ -187,6 +187,21 @@ def test_anchors_profiles_ranges_and_loopback(read):
     assert compose_checks.lint(compose, {}) == []
 
 
+@pytest.mark.parametrize("value", ["hunter2${X", "${X:-${Y}", "${hunter2!}", "${}", "${1X}"])
+def test_a_variable_that_is_not_closed_is_no_secret_and_is_not_repeated(read, value):
+    text = f"services: {{db: {{image: postgres, environment: {{POSTGRES_PASSWORD: '{value}'}}}}}}\n"
+    with pytest.raises(BadInput, match=r"\$|interpolation") as refused:
+        read(text)
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ["pa$1x", "pa$!x", "a$", "$é", "$${X", "${X:-a}b}"])
+def test_a_dollar_that_begins_no_variable_is_one(read, value):
+    text = f"services: {{db: {{image: postgres, environment: {{POSTGRES_PASSWORD: '{value}'}}}}}}\n"
+    expected = {"$${X": "${X", "${X:-a}b}": "ab}"}.get(value, value)
+    assert read(text).environment("db")["POSTGRES_PASSWORD"] == expected
+
+
 def test_both_ways_agree(tmp_path, monkeypatch):
     if not shutil.which("docker"):
         pytest.skip("no docker")
