@@ -22,7 +22,7 @@ def test_backup_brings_the_old_release_back(upgrade, record, step, try_write):
         assert upgrade.start_old().serves
         assert upgrade.drill.compare().faults == []
 
-    with step("everyone who could log in before the upgrade can again"):
+    with step("the rows of everyone who could log in before the upgrade are there"):
         now = release_snapshot.lasting_rows(upgrade.drill.stack)
         assert release_snapshot.missing_rows(passage.before.rows, now) == []
 
