@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from drillbook.core.errors import NotReady
+from drillbook.core.errors import NotReady, StackTrouble
 from drillbook.core.recorder_protocol import NullRecorder
 from drillbook.stack import waiting
 from drillbook.stack.base import BackendState
@@ -172,3 +172,21 @@ def test_a_start_that_does_not_serve_the_second_time_either_is_dead(states, log)
     with backend(lambda: 200, state, lambda: 503, logs) as stack:
         start = ended(stack)
     assert (start.serves, start.exit_code) == (False, 1)
+
+
+def test_a_backend_that_an_exhausted_machine_kills_is_not_judged(monkeypatch):
+    killed = iter([4, 5])
+    monkeypatch.setattr(waiting, "memory_kills", lambda: next(killed))
+    dead = BackendState("exited", 137)
+    with (
+        backend(lambda: 200, lambda: dead, lambda: 503) as stack,
+        pytest.raises(StackTrouble, match="ran out of memory"),
+    ):
+        ended(stack)
+
+
+def test_a_backend_that_kills_itself_is_judged(monkeypatch):
+    monkeypatch.setattr(waiting, "memory_kills", lambda: 4)
+    dead = BackendState("exited", 137)
+    with backend(lambda: 200, lambda: dead, lambda: 503) as stack:
+        assert not ended(stack).serves
