@@ -44,7 +44,7 @@ _FILE_CHECKS = ("suites/posture", "suites/deployment")
 _WITHOUT_STACK = (
     *("-qq", "--noconftest", "-p", "fixtures.session.preflight_console"),
     *("-p", "fixtures.session.preflight_fixtures", "-p", "fixtures.session.fetched_backup"),
-    *("-p", "no:xdist", "-p", "no:anyio", "-p", "no:hypothesispytest", "-p", "no:doctest"),
+    *("-p", "no:xdist", "-p", "no:anyio", "-p", "no:doctest"),
 )
 
 
@@ -71,7 +71,8 @@ def _call_pytest(
     # The word that pytest prints before the sentence that ends a run.
     pytest.exit.Exception.__name__ = "drillbook"
     place = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
-    quiet = ["-p", "no:cacheprovider"]
+    # Hypothesis' own plugin loads all of Hypothesis when a run ends; the specs need only strategies.
+    quiet = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
     # Outside a checkout libraries are not locked, and a warning of a newer one is not a finding.
     quiet += [] if IS_CHECKOUT else ["-W", "default"]
     paths = (str(ROOT / one) for one in folders)
