@@ -71,7 +71,7 @@ def _call_pytest(
     # The word that pytest prints before the sentence that ends a run.
     pytest.exit.Exception.__name__ = "drillbook"
     place = [f"--config-file={ROOT / 'pyproject.toml'}", f"--rootdir={ROOT}"]
-    # Hypothesis' own plugin loads all of Hypothesis when a run ends; the specs need only strategies.
+    # Hypothesis' own plugin loads all of Hypothesis when a run ends; no spec needs it.
     quiet = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
     # Outside a checkout libraries are not locked, and a warning of a newer one is not a finding.
     quiet += [] if IS_CHECKOUT else ["-W", "default"]
