@@ -111,11 +111,11 @@ def allowed_s(size: int, limit_s: float | None = None) -> float:
 
 @contextmanager
 def inquiry(
-    connect: Callable[[], psycopg.Connection], within_s: float = LEAST_S
+    connect: Callable[[], psycopg.Connection], within_s: float = LEAST_S, how: str = ""
 ) -> Iterator[psycopg.Connection]:
     """A connection for queries that together take at most within_s seconds, else NotReady.
 
-    StackTrouble for any other failure.
+    how says what allows more time. StackTrouble for any other failure.
     """
     over = threading.Event()
     try:
@@ -132,7 +132,8 @@ def inquiry(
                 timer.cancel()
     except psycopg.Error as trouble:
         if over.is_set() or trouble.sqlstate == "57014":
-            raise NotReady(f"the copy did not answer within {within_s:.0f} s ({HOW})") from None
+            more = f" ({how})" if how else ""
+            raise NotReady(f"the copy did not answer within {within_s:.0f} s{more}") from None
         raise StackTrouble(f"the copy does not answer: {explain(trouble)}") from None
 
 

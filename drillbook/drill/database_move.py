@@ -151,14 +151,14 @@ class DatabaseMove:
 
     def _move(self) -> Moved:
         old, dump = self.old, self.old.place.path / "move.sql"
+        # A move that failed before left a copy.
+        self.close()
         began = clock()
         old.stack.stop("backend")
         command = procedures.back_up(old.stack, dump)
         if command.exit_code:
             raise StackTrouble(f"the dump of the old database ended with {command.exit_code}")
         dump_s, before = clock() - began, describe(old.stack)
-        # A move that failed before left a copy.
-        self.close()
         new = self._new = self._begin(replace(old.order, backup=dump, files=(), origin=None))
         copy, start, after = restore_new(new), None, {}
         if not copy.trouble:

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from drillbook.backup.restore import has_table, inquiry
+from drillbook.backup.restore import HOW, LEAST_S, has_table, inquiry
 from drillbook.drill import api_readers
 from drillbook.infisical.schema import CLEARED, OWNERS, PASSING, REMOVED, UNCHANGED
 from drillbook.stack.isolated import Isolated
@@ -25,9 +25,12 @@ SELECT column_name::text FROM information_schema.columns
 WHERE table_schema = 'public' AND table_name = %s AND column_name = ANY(%s)"""
 
 
-def read_kept(stack: Isolated) -> Kept:
-    """What a copy's database holds now of the rows and columns that stay as they are."""
-    with inquiry(stack.connect) as connection:
+def read_kept(stack: Isolated, within_s: float = LEAST_S) -> Kept:
+    """What a copy's database holds now of the rows and columns that stay as they are.
+
+    within_s limits the whole reading, in seconds; NotReady after it.
+    """
+    with inquiry(stack.connect, within_s, HOW) as connection:
         return read(connection)
 
 

@@ -87,6 +87,10 @@ class NotHere(Exception):
     """A command has no counterpart here, so that its effect stays unknown."""
 
 
+class Limited(NotHere):
+    """A limit ended a command, which a slower machine or a larger database reaches earlier."""
+
+
 class Failed(Exception):
     """A command fails, as it would on the operator's host; the message is what it prints."""
 
@@ -104,7 +108,8 @@ class Host:
     """Answers the shims of one section, and records what they did.
 
     names has the operator's names of the project, and of each service and volume. acts has each
-    start, stop, restart, kill and redeployment, in order.
+    start, stop, restart, kill and redeployment, in order. limited is whether one of the commands in
+    not_here was ended by a limit.
     """
 
     stack: Stack
@@ -117,6 +122,7 @@ class Host:
     strayed: list[str] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
     not_here: list[str] = field(default_factory=list)
+    limited: bool = False
     acts: list[str] = field(default_factory=list)
     since: int | None = None
     fresh_start: Callable[[], Settings] | None = None
@@ -132,6 +138,7 @@ class Host:
             return self._answer(program, words, call)
         except NotHere as reason:
             self.not_here.append(f"`{_short(shlex.join(call.words))}`: {reason}")
+            self.limited |= isinstance(reason, Limited)
             return Answer(125, err=f"{program}: not carried out here: {reason}\n")
         except Failed as failure:
             return Answer(1, err=f"{failure}\n")
@@ -533,7 +540,7 @@ class Host:
         try:
             answer = client_without_cookies(_HTTP_S, _HTTP_S).get(self.stack.base_url + found[2])
         except httpx2.TimeoutException:
-            raise NotHere(f"it was not answered within {_HTTP_S:.0f} s") from None
+            raise Limited(f"it was not answered within {_HTTP_S:.0f} s") from None
         except httpx2.TransportError:
             return Answer(7, err=f"{program}: (7) Failed to connect\n")
         if answer.status_code >= 400 and (program == "wget" or line.has("f", "fail")):
@@ -578,7 +585,7 @@ def _run_bounded(
 ) -> Answer:
     """Run a command; its output, which may be large, is a file in scratch.
 
-    NotHere where a limit ended it, which a slower machine or a larger database reaches earlier.
+    Limited where a limit ended it.
     """
     limits = f'ulimit -f {_MOST_BYTES >> 10}; exec timeout -s KILL {_LONGEST_S} "$@"'
     bounded = ["bash", "-c", f"{limits} 2> >(head -c {_MOST_SAID} >&2)", "bash", *words]
@@ -588,9 +595,9 @@ def _run_bounded(
     # A signal ends it as in a shell.
     code = 128 - done.exit_code if done.exit_code < 0 else done.exit_code
     if code == _KILLED and time.monotonic() - started >= _LONGEST_S:
-        raise NotHere(f"it had not ended after {_LONGEST_S:.0f} s")
+        raise Limited(f"it had not ended after {_LONGEST_S:.0f} s")
     if code == _TOO_LARGE:
-        raise NotHere(f"it wrote more than {_MOST_BYTES >> 20} MiB to a file")
+        raise Limited(f"it wrote more than {_MOST_BYTES >> 20} MiB to a file")
     return Answer(code, out, done.stderr.decode(errors="replace"))
 
 

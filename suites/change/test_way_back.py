@@ -29,7 +29,7 @@ def test_backup_brings_the_old_release_back(upgrade, record, step, try_write):
     with step(
         "names, folders, imports, tags, webhooks, roles, limits and settings are those of then"
     ):
-        kept = unchanged_rows.read_kept(upgrade.drill.stack)
+        kept = upgrade.drill.read_kept()
         different = unchanged_rows.changes(passage.before.kept, kept)
         for one in different:
             record.note(f"the way back: {one}")

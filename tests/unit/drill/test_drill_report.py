@@ -148,3 +148,20 @@ def test_only_what_the_old_release_answers_shows_that_there_is_no_way_back(found
     seen = drill_report.note_old_release_start(upgrade, serves, record)
     assert seen == f"old_release_{word}_on_new_schema"
     assert word != "undecided" or len(notes) == 2, "it is said why"
+
+
+@pytest.mark.parametrize(
+    ("found", "word"),
+    [
+        (compared(equal=1), "read"),
+        (compared(equal=1, refused={"shut": "403"}), "undecided"),
+        (compared(equal=1, lost=("one",), refused={"shut": "403"}), "failed"),
+    ],
+)
+def test_without_an_earlier_reading_a_refused_place_is_no_failure(found, word):
+    drill = SimpleNamespace(compare=lambda: found)
+    upgrade = SimpleNamespace(before=None, drill=drill, change=SimpleNamespace(asked=False))
+    record = SimpleNamespace(note=lambda _: None)
+    serves = Start(True, None, 1.0, "")
+    seen = drill_report.note_old_release_start(upgrade, serves, record)
+    assert seen == f"old_release_{word}_on_new_schema"

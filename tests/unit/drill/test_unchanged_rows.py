@@ -191,17 +191,17 @@ def test_a_lock_is_seen_where_there_is_one(own):
 
 
 @pytest.mark.parametrize("serves", [True, False])
-def test_a_backup_that_lacks_tables_is_read_once_it_is_migrated(monkeypatch, serves):
+def test_a_backup_that_lacks_tables_is_read_once_it_is_migrated(serves):
     answers = [StackTrouble("the copy does not answer: undefined table"), {"projects": {}}]
 
-    def read_kept(_stack):
+    def read_kept():
         answer = answers.pop(0)
         if isinstance(answer, StackTrouble):
             raise answer
         return answer
 
-    monkeypatch.setattr("drillbook.drill.unchanged_rows.read_kept", read_kept)
     drill = SimpleNamespace(
+        read_kept=read_kept,
         first_start=None,
         restore=lambda: SimpleNamespace(trouble=""),
         refuse_wrong_backend=lambda: None,

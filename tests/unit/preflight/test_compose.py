@@ -195,10 +195,12 @@ def test_a_variable_that_is_not_closed_is_no_secret_and_is_not_repeated(read, va
     assert "hunter2" not in str(refused.value)
 
 
-@pytest.mark.parametrize("value", ["pa$1x", "pa$!x", "a$", "$é", "$${X", "${X:-a}b}"])
+@pytest.mark.parametrize(
+    "value", ["pa$1x", "pa$!x", "a$", "$é", "$${X", "${X:-a}b}", "${A:-${B:-${C}}}"]
+)
 def test_a_dollar_that_begins_no_variable_is_one(read, value):
     text = f"services: {{db: {{image: postgres, environment: {{POSTGRES_PASSWORD: '{value}'}}}}}}\n"
-    expected = {"$${X": "${X", "${X:-a}b}": "ab}"}.get(value, value)
+    expected = {"$${X": "${X", "${X:-a}b}": "ab}", "${A:-${B:-${C}}}": ""}.get(value, value)
     assert read(text).environment("db")["POSTGRES_PASSWORD"] == expected
 
 

@@ -193,6 +193,7 @@ def test_of_several_that_a_selector_finds_ours_is_meant(type_in, stack, host):
 def test_a_pattern_that_is_none_is_not_here(type_in, host):
     assert type_in("docker ps -f name=(").code == 125
     assert host.not_here
+    assert not host.limited
 
 
 @pytest.mark.parametrize(
@@ -274,6 +275,7 @@ def test_output_without_end_is_ended(type_in, stack, monkeypatch):
     assert type_in("docker exec db-abc-secrets yes").code == 125
     # A larger database reaches this limit without being at fault.
     assert "it wrote more than 1 MiB to a file" in type_in.host.not_here[0]
+    assert type_in.host.limited
     assert not [one for one in command_lines() if b"yes\0drillbook-without-end" in one]
 
 
@@ -290,6 +292,7 @@ def test_a_command_without_end_is_ended(type_in, stack, monkeypatch):
     monkeypatch.setattr("drillbook.runbook.emulated_host._LONGEST_S", 0.2)
     assert type_in("docker exec db-abc-secrets sleep 60").code == 125
     assert "it had not ended after 0 s" in type_in.host.not_here[0]
+    assert type_in.host.limited
 
 
 def test_a_command_that_kills_itself_failed(type_in, stack):
@@ -343,6 +346,7 @@ def test_a_request_that_is_not_answered_in_time_says_nothing_of_the_document(
         stack.base_url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         assert type_in("curl -s http://localhost:8080/api/status").code == 125
     assert "it was not answered within 0 s" in type_in.host.not_here[0]
+    assert type_in.host.limited
 
 
 def test_there_is_no_network(type_in):

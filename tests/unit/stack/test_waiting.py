@@ -108,7 +108,7 @@ def test_an_open_port_without_good_health_ends_the_wait_where_that_is_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("answers_in_s", "says"), [(1.4, "serves"), (30.0, "was silent, once for 2 s")]
+    ("answers_in_s", "says"), [(1.4, "serves"), (30.0, "did not answer, once for 2 s")]
 )
 def test_an_answer_that_only_a_slow_machine_delays_is_no_illness(answers_in_s, says):
     over = threading.Event()
@@ -183,6 +183,14 @@ def test_a_backend_that_an_exhausted_machine_kills_is_not_judged(monkeypatch):
         pytest.raises(StackTrouble, match="ran out of memory"),
     ):
         ended(stack)
+
+
+def test_a_backend_that_its_own_limit_kills_is_judged(monkeypatch):
+    killed = iter([4, 5])
+    monkeypatch.setattr(waiting, "memory_kills", lambda: next(killed))
+    dead = BackendState("exited", 137, memory_limit=1 << 30)
+    with backend(lambda: 200, lambda: dead, lambda: 503) as stack:
+        assert not ended(stack).serves
 
 
 def test_a_backend_that_kills_itself_is_judged(monkeypatch):
