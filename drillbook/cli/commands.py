@@ -305,7 +305,8 @@ COMMANDS: Sequence[Command] = (
     Command(
         "drill",
         "Restore your backup into an isolated stack, and time it.",
-        "drillbook drill backup.sql.gz --env-file keys.env --rto 4h --rpo 24h",
+        "drillbook drill backup.sql.gz --env-file keys.env --image infisical/infisical:v0.154.6 "
+        "--rto 4h --rpo 24h",
         _runs("suites/drill", "--drill"),
         arguments=(o.BACKUP,),
         options=(
@@ -590,7 +591,8 @@ COMMANDS: Sequence[Command] = (
     Command(
         "schedule",
         "Print a schedule: systemd, cron, Kubernetes, Coolify.",
-        "drillbook schedule systemd --every quarterly -- drill backups --env-file keys.env",
+        "drillbook schedule systemd --every quarterly -- drill backups --env-file keys.env "
+        "--image infisical/infisical:v0.154.6",
         _schedule,
         arguments=(o.SCHEDULER, o.LINE),
         options=(o.EVERY, o.COMMAND_IMAGE, o.UNIT_FOLDER),

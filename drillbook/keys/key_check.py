@@ -219,7 +219,8 @@ _UNREAD = (
 )
 # A line of its own, so that it works when pasted.
 _COMMANDS = {
-    "OPENS": "drillbook drill {backup} --env-file {key}  # shows that the product starts from them",
+    "OPENS": "drillbook drill {backup} --env-file {key}  "
+    "# starts the product from them; --image names the release that you run",
     "DOES NOT OPEN": "drillbook key check {backup} --env-file first.env --env-file second.env",
 }
 _NOT_IN_FORCE = (

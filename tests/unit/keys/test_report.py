@@ -70,7 +70,7 @@ def test_a_key_that_opens_is_told_with_all_that_is_known():
         "Coolify's own template takes it from SERVICE_PASSWORD_ENCRYPTIONKEY: there, set that one; "
         "a variable ENCRYPTION_KEY next to it changes nothing.\n"
         "  drillbook drill last.dump --env-file one.env  "
-        "# shows that the product starts from them\n"
+        "# starts the product from them; --image names the release that you run\n"
     )
 
 

@@ -76,7 +76,31 @@ def test_a_data_folder_of_the_operators_own_is_not_judged_by_the_images(read, fo
     )
     found = [one for one in compose_checks.lint(read(text), {}) if "the data of db" in one.sentence]
     assert ["on no named volume" in one.sentence for one in found] == ([] if held else [True])
-    assert all(f"mount a named volume at {folder}," in one.cure for one in found)
+    assert all(f"mount a new named volume at {folder}," in one.cure for one in found)
+
+
+@pytest.mark.parametrize(
+    ("image", "folder"),
+    [
+        ("postgres:17", "/var/lib/postgresql/data"),
+        ("postgres:18", "/var/lib/postgresql"),
+        ("bitnami/postgresql:17", "/bitnami/postgresql"),
+    ],
+)
+def test_data_without_a_volume_gets_one_where_its_image_keeps_them(read, image, folder):
+    text = changed((IMAGE, image), (DATA, "      - /etc/motd:/etc/motd\n"))
+    (found,) = [
+        one for one in compose_checks.lint(read(text), {}) if "no named volume" in one.sentence
+    ]
+    assert f"mount a new named volume at {folder}, so that the old one stays as it is" in found.cure
+
+
+def test_data_behind_a_mount_of_the_old_place_move_to_the_tag_that_is_named(read):
+    text = changed((IMAGE, "postgres:18"))
+    (found,) = [one for one in compose_checks.lint(read(text), {}) if "this mount" in one.sentence]
+    back, again = (found.cure.index(f"{one} the tag") for one in ("put", "name"))
+    assert back < found.cure.index("prove the backup") < again < found.cure.index("restore")
+    assert "name the tag of PostgreSQL 18 again, mount a new named volume at /var/lib" in found.cure
 
 
 @pytest.mark.parametrize(
@@ -425,7 +449,7 @@ def test_a_database_that_a_crash_of_its_host_destroys_is_told(linted, setting):
             ("ENCRYPTION_KEY falls back to a sample", "see which key opens the newest backup"),
         ),
         (f"APP_ENCRYPTION_KEY: {SAMPLE}", ("APP_ENCRYPTION_KEY is a sample", "do not change it")),
-        ("DB_PASSWORD: infisical", ("DB_PASSWORD is a sample", "ALTER USER")),
+        ("DB_PASSWORD: infisical", ("DB_PASSWORD is a sample", "first in the database")),
     ],
 )
 def test_a_published_key_in_the_compose_file_is_told_with_a_cure_that_loses_nothing(

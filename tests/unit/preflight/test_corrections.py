@@ -280,7 +280,7 @@ def test_no_cure_redeploys_another_release(made):
 @pytest.mark.parametrize(
     ("words", "first", "then"),
     [
-        ("POSTGRES_PASSWORD", "ALTER USER", "redeploy"),
+        ("POSTGRES_PASSWORD", "first in the database", "redeploy"),
         ("POSTGRES_PASSWORD", "DB_CONNECTION_URI where", "then redeploy"),
         ("lies on no named volume", "back the database up", "mount"),
         ("lies on no named volume", "restore the backup", "start the backend"),
@@ -309,9 +309,9 @@ def test_sample_of_todays_documentation_is_known(tmp_path):
 @pytest.mark.parametrize(
     ("name", "cure"),
     [
-        ("POSTGRES_PASSWORD", "ALTER USER"),
-        ("SERVICE_PASSWORD_POSTGRES", "ALTER USER"),
-        ("DB_PASSWORD", "ALTER USER"),
+        ("POSTGRES_PASSWORD", "first in the database"),
+        ("SERVICE_PASSWORD_POSTGRES", "first in the database"),
+        ("DB_PASSWORD", "first in the database"),
         ("REDIS_PASSWORD", "the cache's own"),
         ("SMTP_PASSWORD", "at the mail server"),
         ("AUTH_SECRET", "must log in again"),
@@ -321,7 +321,7 @@ def test_sample_of_todays_documentation_is_known(tmp_path):
         ("SERVICE_PASSWORD_64_ENCRYPTIONKEY", "do not change it while there is data"),
         ("OLD_ENCRYPTION_KEY", "do not change it while there is data"),
         ("INFISICAL_ENCRYPTION_KEY_2024", "do not change it while there is data"),
-        ("the password in DB_CONNECTION_URI", "ALTER USER"),
+        ("the password in DB_CONNECTION_URI", "first in the database"),
         ("the password in REDIS_URL", "the cache's own"),
         ("GITHUB_CLIENT_SECRET", "then revoke this one"),
     ],
