@@ -1,5 +1,6 @@
 """The reference deployment, as compose understands it; no engine is asked."""
 
+import re
 import shutil
 import socket
 import subprocess
@@ -132,6 +133,24 @@ def test_overlay_passes_what_replaces_a_variable_that_the_file_sets(tmp_path):
         assert backend["environment"]["REDIS_URL"] == seen
 
 
+FIXED = "{ENCRYPTION_KEY: fixed, ROOT_ENCRYPTION_KEY: fixed, SITE_URL: fixed, SMTP_HOST: fixed}"
+
+
+@pytest.mark.parametrize("by", ["environment", "env_file"])
+def test_overlay_replaces_the_keys_and_settings_that_a_file_fixes(tmp_path, by):
+    file, over, variables = (tmp_path / one for one in ("theirs.yml", "over.yml", "their.env"))
+    variables.write_text("".join(f"{name}=fixed\n" for name in re.findall(r"[A-Z_]{5,}", FIXED)))
+    fixed = f"environment: {FIXED}" if by == "environment" else "env_file: their.env"
+    file.write_text(FOREIGN.replace('environment: {ENCRYPTION_KEY: "${ENCRYPTION_KEY:?}"}', fixed))
+    settings = {"ENCRYPTION_KEY": "ours", "SITE_URL": "ours"}
+    over.write_text(overlay(load(file, {}), "ours", {}, {}, settings))
+    project = Project("ours", [file, over])
+    project.take(settings, {})
+    found = yaml.safe_load(project.call("config", "--format", "json"))
+    seen = found["services"]["app"]["environment"]
+    assert {name: value for name, value in seen.items() if value} == settings
+
+
 def test_overlay_bounds_memory_swap_and_processors(tmp_path):
     over = tmp_path / "over.yml"
     over.write_text(
@@ -180,6 +199,10 @@ def test_a_foreign_file_is_cast_and_kept_from_its_own_names(tmp_path):
     assert {p["host_ip"] for p in found["services"]["app"]["ports"]} == {"127.0.0.1"}
 
 
+def with_address(address, name="DB_CONNECTION_URI"):
+    return FOREIGN.replace(" {ENCRYPTION_KEY:", f" {{{name}: '{address}', ENCRYPTION_KEY:")
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -189,14 +212,43 @@ def test_a_foreign_file_is_cast_and_kept_from_its_own_names(tmp_path):
         (b"services: {db: {image: 'postgres:14'}, c: {image: 'redis:7'}}", "is the backend"),
         (FOREIGN.replace("[data:/", "[./data:/").encode(), "use a named volume"),
         (FOREIGN.replace("container_name: secrets", "network_mode: host").encode(), "bridge"),
+        (
+            with_address("postgres://u:${P}@db.example.com:5432/i"),
+            "db is at db.example.com",
+        ),
+        (with_address("postgres://u:${P}@store,other/i"), "db is at other, which is"),
+        (with_address("redis://cache.example.com", "REDIS_URL"), "redis is at cache.example.com"),
+        (with_address("postgres://a/b", "AUDIT_LOGS_DB_CONNECTION_URI"), "names another database"),
+        (with_address("postgres://u:hunter2@store/i"), "DB_CONNECTION_URI has a password that is"),
+        (
+            FOREIGN + "networks: {default: {driver: macvlan}}\n",
+            "network default has the driver macvlan",
+        ),
     ],
 )
 def test_an_unfit_file_is_refused_in_one_sentence(tmp_path, content, words):
     file = tmp_path / "theirs.yml"
-    file.write_bytes(content)
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(BadInput, match=words) as refused:
         load(file, {})
     assert "\n" not in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgres://u:${POSTGRES_PASSWORD}@store:5432/i",
+        "postgres://u:${POSTGRES_PASSWORD:-simple}@store/i",
+        "${DB_CONNECTION_URI:?}",
+        "${DB_CONNECTION_URI:-}",
+        "postgres://u:${SERVICE_PASSWORD_POSTGRES}@localhost/i",
+    ],
+)
+def test_a_database_of_the_file_with_a_variable_for_its_password_is_accepted(tmp_path, address):
+    file = tmp_path / "theirs.yml"
+    file.write_text(with_address(address))
+    assert load(file, {}).roles["db"] == "store"
 
 
 @pytest.mark.parametrize(
