@@ -23,7 +23,7 @@ from drillbook.backup.facts import UNDATED, stated_time
 from drillbook.backup.location import CONTAINER, NEWEST, Address, Member, Picked, Selection
 from drillbook.backup.repository import LEAST_SECRET, NoBackup, Repository
 from drillbook.backup.stream import Source, is_nearly_full, program_output
-from drillbook.core import dotenv
+from drillbook.core import dotenv, run_directory
 from drillbook.core.application import install_extra
 from drillbook.core.display import printable, redact
 from drillbook.core.docker_cli import FORBIDDEN, host_environment, program
@@ -118,6 +118,8 @@ def _say(text: str) -> None:
 @contextmanager
 def _save(stream: BinaryIO) -> Iterator[Path]:
     """A file with the whole content of a stream; messages about it name standard input."""
+    # A copy that a killed command left is the whole backup.
+    run_directory.sweep()
     home = Home(new_run_id())
     copy, folder = home.path / "backup", home.path.parent
     unfit = f"standard input does not fit into {folder}; give a file, or point TMPDIR to space"
@@ -196,6 +198,7 @@ def fetch_backup(
             _refuse_choice(address.shown, selection)
             yield LocalBackup(path, address.shown, f"backup {path.name}")
         return
+    run_directory.sweep()
     home = Home(new_run_id())
     try:
         place = home.path / "fetched"

@@ -199,7 +199,10 @@ class _Value(click.ParamType[str]):
             if not (str(value).strip() or needed):
                 wrong += ", or leave it out"
             raise Refusal(f"{_label(param, ctx)}: {wrong}")
-        return value
+        # A shell leaves --option=~/file as it is, and so do schedulers.
+        is_path = {"FILE", "FOLDER"} & {*self._option.kind.metavar.split("|")}
+        at_home = is_path and str(value).startswith("~")
+        return str(Path(value).expanduser()) if at_home else value
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str

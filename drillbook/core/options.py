@@ -612,6 +612,8 @@ DRILL = Option("drill", SWITCH, "drill the given backup with its keys")
 REHEARSE = Option("rehearse", SWITCH, "rehearse a change of release")
 REWRAPPED = Option("rewrapped", TEXT, "the backup that was rewrapped, to be tried out")
 
+# What only a rehearsal uses.
+_OF_REHEARSAL = (IMAGE, COMPOSE, CERTIFIED, SIGNING_KEY, SIGNING_KEY_ENV, TSA)
 # Options that exclude each other.
 EXCLUSIVE = (
     *((CERTIFIED, one) for one in (MUTANT, WAIVERS, CONTROLS, SHARD)),
@@ -620,7 +622,7 @@ EXCLUSIVE = (
     (PING, PING_FILE),
     (RUN_DIR, FINDINGS),
     (NEWER, TO_DATABASE),
-    (NO_REHEARSAL, IMAGE),
+    *((NO_REHEARSAL, one) for one in _OF_REHEARSAL),
     (RECIPIENT, PASSPHRASE_FILE, PLAINTEXT),
     (PUBKEY, UNSIGNED),
     (TSA, TSR),

@@ -463,10 +463,11 @@ class Host:
             given = [*(f"{n}={v}" for n, v in variables.items() if n != "PATH"), *env]
             return Answer(run=f"exec {shlex.join(['env', *given, *words])}")
         inner = [word for word in program[1:] if word not in ("--no-auth-warning", "--raw")]
-        if service != "redis" or not inner or inner[0].lower() not in _CACHE:
+        client = program[0].rpartition("/")[2] in ("redis-cli", "valkey-cli")
+        if service != "redis" or not client or not inner or inner[0].lower() not in _CACHE:
             said = " ".join(program[:2])
             raise NotHere(f"{said} is not carried out in the embedded {service}")
-        done = self.stack.exec(service, [program[0], *inner], stdin=stdin)
+        done = self.stack.exec(service, ["redis-cli", *inner], stdin=stdin)
         return Answer(done.exit_code, done.stdout, done.stderr.decode(errors="replace"))
 
     # Compose.

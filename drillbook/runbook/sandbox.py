@@ -193,6 +193,8 @@ class Sandbox:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd="/",
+            # Its first process can be read inside, with the environment that it was started with.
+            env={"PATH": os.environ.get("PATH", os.defpath)},
             start_new_session=True,
             **processes.user(),
         )
