@@ -45,7 +45,7 @@ def test_no_route_accepts_an_invalid_token(deployment, stranger, asked, record, 
     signed = golden.token, deployment.golden_settings["AUTH_SECRET"]
     forged = credentials.forge_tokens(*signed)
     for caller in (*forged, *ended):
-        with step(f"request every route with {caller.name}; each refuses"):
+        with step(f"request the routes with {caller.name}; each refuses"):
             assert [str(one) for one in asked.find_open_routes(caller)] == []
     record.note(str(asked))
     if asked.source.startswith("a list"):

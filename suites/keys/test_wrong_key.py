@@ -82,7 +82,8 @@ def test_a_wrong_key_changes_nothing(deployment, observe, step):
             observe("cache_emptied_under_wrong_key")
 
     with step(
-        "a second backup is identical apart from logs and jobs, and the old key opens it offline"
+        "a second backup is identical apart from logs, jobs, locks, sessions and notes of tokens, "
+        "and the old key opens it offline"
     ):
         after = deployment.back_up()
         if not prove(after, old).opens_everything:
