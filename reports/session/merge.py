@@ -38,6 +38,7 @@ from reports.evidence.model import (
 from reports.history.compare import describe, files, matrix
 from reports.record import run_metadata
 from reports.redaction.redactor import Redactor
+from reports.render.phrases import planted_bug
 from reports.render.terminal import Line, write
 from reports.seal.sealer import contents, make_sealer, refuse_changes
 from reports.session.bundle import Bundle, new_id
@@ -56,12 +57,17 @@ _SAME: dict[str, Callable[[Run], object]] = {
 
 
 def refuse_unlike(runs: Sequence[Run]) -> None:
-    """ReportError unless these are different shards of one run."""
+    """ReportError unless these are different shards of one run, without a planted bug."""
     for run in runs:
         if not run.run.shard:
             raise ReportError(
                 f"{run.run.id} is not a shard: it was run without --shard. Join the shards first; "
                 "what comes of it can stand next to other runs"
+            )
+        if bug := planted_bug(run.run.command):
+            raise ReportError(
+                f"{run.run.id} has the planted bug {bug}, which a joined record would not name; "
+                "leave it out"
             )
     for what, seen in _SAME.items():
         alike = [run for run in runs if what != "subject" or _has_stack(run)]

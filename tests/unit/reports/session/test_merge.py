@@ -311,6 +311,7 @@ def _other_selection(found):
         (_other_commit, "in its version or commit of Drillbook"),
         (_other_subject, "in its subject"),
         (_other_selection, "in its selection"),
+        (lambda found: found["run"].update(command="verify --mutant X"), "has the planted bug X"),
         (lambda found: found["run"].update(shard="2/4"), "shards of different numbers of parts"),
         (lambda found: found["run"].update(shard="1/3"), "shard 1/3 is there twice"),
         (lambda found: found["run"].update(shard=None), "is not a shard"),
