@@ -100,7 +100,8 @@ def stale(runs: Iterable[Past], today: date) -> list[Stale]:
     newest: dict[tuple[str, str | None, str], Past] = {}
     for run in runs:
         for control, verdict in run.facts.verdicts.items():
-            if is_judged(verdict) and not run.facts.mutant:
+            past = run.finished.date() <= today
+            if past and is_judged(verdict) and not run.facts.mutant:
                 newest[run.grade, run.facts.whose, control] = run
     old: dict[str, tuple[Past, list[str]]] = {}
     for (*_, control), run in newest.items():

@@ -127,7 +127,8 @@ def test_what_is_past_its_time_is_told_by_the_newest_evidence_of_each_control():
     planted = past("planted", 81, verdicts={"B": BAD}, mutant="Forgets")
     limit = (START + timedelta(days=90)).date()
     assert stale([old, new, planted], limit) == []
-    assert stale([old, new, planted], limit + timedelta(days=1)) == [(old, ("B",))]
+    ahead = past("ahead", 99, verdicts={"B": OK})
+    assert stale([old, new, planted, ahead], limit + timedelta(days=1)) == [(old, ("B",))]
 
 
 def test_evidence_kept_too_long_is_told():

@@ -86,6 +86,14 @@ def test_what_proves_nothing_counts_nothing(tmp_path):
     assert not [key for key in found if key[0] == "gate_exit_code"]
 
 
+def test_a_run_of_a_day_in_the_future_hides_no_other(tmp_path):
+    facts = {"question": "drill", "system": "A"}
+    found = written(tmp_path, past(1, **facts, exit_code=1), past(-9, **facts, exit_code=0))
+    whose = ("A", "drill", "deployment")
+    assert found["last_run_timestamp_seconds", *whose] == (NOW - timedelta(days=1)).timestamp()
+    assert found["gate_exit_code", *whose] == 1
+
+
 def test_a_name_cannot_break_the_file(tmp_path):
     run = past(1, system='a"b\\c\nd')
     target = tmp_path / "x.prom"
