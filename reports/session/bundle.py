@@ -170,11 +170,10 @@ class Bundle:
                     write_file(self.path / name, render(name, run))
             found = self._clean(redactor)
             new = [leak for leak in found if leak not in leaks]
-            if not new:
+            gone = {leak.file for leak in found if number and not (self.path / leak.file).is_file()}
+            if not new and gone <= stained:
                 break
-            stained |= {
-                leak.file for leak in found if number and not (self.path / leak.file).is_file()
-            }
+            stained |= gone
             leaks += new
         return run
 

@@ -25,6 +25,7 @@ from reports.session.evidence_run import assemble
 from reports.session.spec_selection import Plan
 from reports.verdict import Verdict
 from tests.support import sample_run
+from tests.support.commands import verify
 from tests.unit.core.test_secret_search import WRITERS
 from tests.unit.reports.session.test_assemble import CATALOGUE
 
@@ -206,6 +207,8 @@ def test_a_pdf_that_leaks_although_its_record_is_clean_fails_the_run(
     assert (run.verdict, run.exit_code) == (Verdict.VIOLATED, 1)
     assert '"exit_code": 1' in (path / "evidence.json").read_text()
     assert (path / "report.pdf").exists() is (renderings == 1)
+    assert ("report.pdf" in run.documents) is (renderings == 1)
+    assert verify([str(path), "--unsigned"]) == 0
     assert traces(path, secret) == []
 
 
