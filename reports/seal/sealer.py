@@ -19,6 +19,7 @@ from drillbook.core.files import file_digest, read_file, write_file
 from reports.errors import BadBundle, BadEvidence, BadKey, Distrusted, ReportError
 from reports.evidence import json_file
 from reports.evidence.model import Previous, Run, Seal
+from reports.redaction.redactor import Redactor
 from reports.render import phrases
 from reports.render.terminal import Line, printable, wrap, write
 from reports.seal import signature, timestamp, zip_file
@@ -189,6 +190,16 @@ def refuse_changes(folder: Path) -> None:
         raise Distrusted(f"{folder}: changed since it was sealed; it is not sealed again")
 
 
+def _refuse_key(folder: Path, key: SigningKey | None) -> None:
+    """BadKey if a file of the folder holds the key: everyone who gets the bundle would have it."""
+    redactor = Redactor()
+    for name, value in (key.secrets if key else {}).items():
+        redactor.add(name, value)
+    for path in contents(folder).values():
+        if redactor.scan(path, path.name, packed=False):
+            raise BadKey(f"{path} holds the signing key, which no bundle may; take the file out")
+
+
 def _refuse_signed_off(bundle: Path) -> None:
     """ReportError if there is a sign-off of the bundle: it covers the bytes that would change."""
     for act in ACTS:
@@ -258,6 +269,7 @@ def seal(given: SimpleNamespace) -> int:
         named = f"says that key {run.seal.key_id[:16]} signs it"
         raise BadKey(f"{given.run}: its record {named}; give --signing-key")
     stamped = companion(folder / BUNDLE, ".tsr").is_file()
+    _refuse_key(folder, sealer.key)
     sealed = sealer.seal(folder, run, lambda _: True)
     if sealed.trouble:
         raise ReportError(sealed.trouble)

@@ -248,6 +248,20 @@ def test_a_run_whose_record_names_a_key_is_not_sealed_without_one(signer, tmp_pa
     assert verify([folder, f"--pubkey={signer[1]}"]) == 0
 
 
+def test_the_key_itself_is_not_sealed(folder, signer, tmp_path, capsys):
+    """A copy in the folder of the run would go to everyone who gets the bundle."""
+    for name in (MANIFEST, "bundle.zip"):
+        (folder / name).unlink()
+    copy, words = folder / "logs/drill.key", ["seal", folder, "--signing-key"]
+    copy.write_bytes((tmp_path / "drill.key").read_bytes())
+    copy.chmod(0o600)
+    assert seal([*map(str, words), str(copy)]) == 3
+    assert f"{copy} holds the signing key" in " ".join(capsys.readouterr().err.split())
+    assert not (folder / "bundle.zip").exists()
+    copy.unlink()
+    assert seal([*map(str, words), str(tmp_path / "drill.key")]) == 0
+
+
 @pytest.mark.parametrize("clock", ["http://clock/tsr", "https://clock", BY_FILE, "", None])
 def test_clock_is_an_address_or_is_asked_by_hand_or_there_is_none(made, clock):
     signer, path = made
