@@ -23,7 +23,7 @@ from drillbook.core.files import file_digest
 from reports.config.declarations import Declared
 from reports.config.due_dates import cadence_in_words, next_due_day
 from reports.config.fleet_file import Instance
-from reports.errors import BadBundle, Distrusted
+from reports.errors import BadBundle, BadEvidence, Distrusted
 from reports.evidence.context import Action, Report, Schedule, Waiver
 from reports.evidence.json_file import LARGEST, RECORD
 from reports.evidence.model import BackupFile, Run
@@ -241,7 +241,7 @@ def _entry(past: Past, folder: Path, keys: Keys | None, doubt_of: Callable[[Past
     place = folder / past.id
     try:
         digest, record = file_digest(place / RECORD), load_record(place)
-    except (OSError, ValueError, BadBundle, Distrusted):
+    except (OSError, ValueError, BadBundle, BadEvidence, Distrusted):
         return Entry(past, seal="unreadable", doubt="its evidence cannot be read")
     if not (place / BUNDLE).is_file():
         unsigned = "" if keys is None else "no trusted key signed it"

@@ -220,6 +220,17 @@ def test_a_failed_run_of_another_subject_is_not_a_try_of_this_one(year, capsys):
     assert [one.get("run") for one in drill if one["state"] == "missed"] == [None]
 
 
+def test_one_odd_record_does_not_end_the_report(year, capsys):
+    """The history reads less of a record than the report."""
+    file = year / "2026-10-20-drill" / "evidence.json"
+    record = json.loads(file.read_text())
+    del record["counts"]
+    file.write_text(json.dumps(record))
+    code, _, rows = reported(year, capsys)
+    assert (code, drills(rows)[-1]) == (1, "done")
+    assert "its evidence cannot be read" in json.dumps(rows)
+
+
 def test_a_record_of_a_stranger_steers_no_terminal_or_spreadsheet(year, capsys):
     """Its id, and so its name in every list, is whatever its author likes."""
     (year / "x").mkdir()
