@@ -9,7 +9,7 @@
 | not_run, not_applicable | skipped, with the reason |
 | any of these, but waived | passed with system-out; the property `waived` is true |
 
-A run that ended early has one more case, with an error.
+A run that ended early, or whose report held a secret, has one more case, with an error.
 
 JUnit has fewer outcomes than Drillbook: the property `verdict` of each case holds the verdict.
 pytest writes properties of a case, too, and most readers know them; the strictest schema, that of
@@ -38,21 +38,23 @@ def render(run: Run) -> str:
         suite = SubElement(root, "testsuite", {"name": chapter} | _totals(members, run))
         for control in members:
             _case(suite, control, run)
-    if run.run.interrupted or run.run.stopped:
-        _add_early_end(root, run)
+    if run.redaction.leaks:
+        _add_error(root, run, "the report holds no secret", "secret in the report")
+    elif run.run.interrupted or run.run.stopped:
+        _add_error(root, run, "the run ends", "ended early")
     indent(root)
     return f"<?xml version='1.0' encoding='utf-8'?>\n{tostring(root, encoding='unicode')}\n"
 
 
-def _add_early_end(root: Element, run: Run) -> None:
+def _add_error(root: Element, run: Run, name: str, kind: str) -> None:
     """An error of its own, as a CI takes a file of passed and skipped cases for a success."""
     root.set("tests", str(len(run.controls) + 1))
     root.set("errors", str(int(root.get("errors", "0")) + 1))
     suite = SubElement(root, "testsuite", {"name": "run"} | _totals([], run))
     suite.attrib |= {"tests": "1", "errors": "1"}
-    case = SubElement(suite, "testcase", classname="drillbook.run", name="the run ends", time="0")
+    case = SubElement(suite, "testcase", classname="drillbook.run", name=name, time="0")
     said = _legal(outcome(run).sentence)
-    SubElement(case, "error", type="ended early", message=said).text = said
+    SubElement(case, "error", type=kind, message=said).text = said
 
 
 def _totals(controls: list[Control], run: Run) -> dict[str, str]:

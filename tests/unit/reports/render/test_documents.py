@@ -444,6 +444,19 @@ def test_leak_is_the_outcome_even_if_all_controls_hold():
     assert "logs/db.log held ENCRYPTION_KEY" in end.sentence
 
 
+def test_leak_is_an_error_for_a_ci():
+    leak = Leak(file="logs/db.log", secret="ENCRYPTION_KEY", encoding="base64")
+    run = run_of(*[GOOD] * 6, interrupted=True)
+    run = run.model_copy(update={"redaction": Redaction(secrets_known=1, leaks=(leak,))})
+    seen = ElementTree.fromstring(junit.render(run))
+    assert (seen.get("tests"), seen.get("errors")) == ("7", "1")
+    error = seen.find(".//error")
+    assert (error.get("type"), error.get("message")) == (
+        "secret in the report",
+        outcome(run).sentence,
+    )
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [
