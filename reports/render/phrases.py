@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from reports.evidence.context import Waiver
 from reports.evidence.model import ELSEWHERE, LEFT_OUT, OUTSIDE, Control, Run, Spec, Subject
-from reports.verdict import PASSED, UNDECIDED, Verdict, is_judged
+from reports.verdict import HOLDS, PASSED, UNDECIDED, Verdict, is_judged
 
 REHEARSAL = (
     "This was a rehearsal. The backend was Drillbook's reference backend, not Infisical: "
@@ -502,12 +502,15 @@ def cause(reason: str) -> str:
 
 
 def findings(run: Run) -> list[Control]:
-    """Controls that failed or could not be judged, and gating ones not run; the gravest first."""
+    """Controls that failed or could not be judged, the gravest first.
+
+    Not run, or contradicted, only if they gate.
+    """
     bad = (Verdict.VIOLATED, Verdict.INCONCLUSIVE)
     found = [
         one
         for one in run.controls
-        if one.verdict in bad or (one.gating and one.verdict is Verdict.NOT_RUN)
+        if one.verdict in bad or (one.gating and one.verdict not in HOLDS)
     ]
     return sorted(found, key=lambda c: (c.gating, c.verdict), reverse=True)
 

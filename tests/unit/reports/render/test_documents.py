@@ -617,6 +617,12 @@ def test_stopped_run_says_how_far_it_came_and_is_not_green():
     assert f"Of these failed: {bad.controls[0].id}." in outcome(bad).sentence
 
 
+def test_a_contradicted_claim_that_gates_needs_attention():
+    run = run_of(WRONG, GOOD, GOOD, GOOD, WRONG, GOOD)
+    assert phrases.findings(run) == [run.controls[0]]
+    assert pdf.pdf_document(run, "")["summary"]["urgent"][0]["verdict"] == "contradicted"
+
+
 def test_a_run_that_judged_no_gating_control_did_not_pass():
     away = Verdict.NOT_APPLICABLE
     run = run_of(away, away, away, GOOD, GOOD, IDLE).model_copy(update={"exit_code": 0})
