@@ -354,7 +354,7 @@ def test_page_shows_actions_exclusions_and_acts():
     act = Command(service="db", act="exec", line="pg_dump <x> > y", exit_code=3, duration_s=1.0)
     run = sample_run.run()
     spec = run.controls[0].specs[0]
-    step = spec.steps[0].model_copy(update={"commands": (act,)})
+    step = spec.steps[0].model_copy(update={"commands": (act,) * 42})
     spec = spec.model_copy(update={"steps": (step, *spec.steps[1:])})
     first = run.controls[0].model_copy(update={"specs": (spec,)})
     scope = Scope(exclusions=(Exclusion(what="mail", reason="no <server>"),))
@@ -363,6 +363,7 @@ def test_page_shows_actions_exclusions_and_acts():
     page = html.render(run.model_copy(update=changes))
     parsed(page)
     assert "pg_dump &lt;x&gt; &gt; y</td><td>exit 3" in page
+    assert '<p class="note">2 more in evidence.json</p>' in page
     assert "no &lt;server&gt; <small>declared</small>" in page
     assert "<td>Ada &lt;a@b&gt;</td><td>not stated</td>" in page
 
