@@ -205,6 +205,10 @@ def _pass_outcome(run: Run, gating: list[Control]) -> Outcome:
     warning = f"{bad} " if (bad := advisory_warning(run)) else ""
     if not gating:
         advice = "Read why each does not apply: only a run to which one applies shows anything."
+        if any(control.gating and control.waived for control in run.controls):
+            advice = (
+                "Each gating control that applies is waived: take a waiver back, then run again."
+            )
         return Outcome("Nothing shown", sentence, warning + advice)
     if run.subject.grade == "rehearsal":
         what = "instance you run" if run.subject.driver == "remote" else "image you deploy"

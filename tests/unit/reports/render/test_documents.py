@@ -634,6 +634,10 @@ def test_a_run_that_judged_no_gating_control_did_not_pass():
     assert pdf.pdf_document(run, "")["code"] == 2
     assert terminal.result_style(run) == ("yellow", "bold")
     assert "passed" not in f"{html.render(run)} {text_of(run)}".lower().replace("passed (", "")
+    waived = run.controls[0].model_copy(update={"verdict": BAD, "waived": True})
+    run = run.model_copy(update={"controls": (waived, *run.controls[1:])})
+    end = outcome(run)
+    assert (end.word, "take a waiver back" in end.next) == ("Nothing shown", True)
 
 
 def test_a_control_stands_once_at_a_cause_of_two_of_its_specs():
