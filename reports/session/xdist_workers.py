@@ -349,7 +349,11 @@ class Controller:
             if draft is None:
                 draft = SpecDraft(nodeid, self._run.plan.specs[nodeid], self._started[nodeid])
                 specs.append(draft)
-            draft.duration = self._run.recorder.clock.seconds() - draft.started
+            now = self._run.recorder.clock.seconds()
+            draft.duration = now - draft.started
+            for step in draft.steps:
+                if step.duration is None:
+                    step.duration = now - step.started
             draft.verdicts.append(Verdict.INCONCLUSIVE)
             draft.messages.append("its worker ended while it ran: killed, or out of memory")
             hook = self._run.config.hook

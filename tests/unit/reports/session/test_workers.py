@@ -45,8 +45,9 @@ import os, pytest, time
 @pytest.mark.control("KEY-1")
 def test_short(): pass
 @pytest.mark.control("KEY-2")
-def test_long(step):
+def test_long(step, record):
     with step("wait for ever"):
+        record.progress("1 of 2")
         open("waiting", "w").write(str(os.getpid()))
         time.sleep(60)
 @pytest.mark.control("KEY-3")
@@ -155,7 +156,10 @@ def test_killed_worker_costs_one_spec(suite):
     assert run.wait(_PATIENCE_S) == 2, printed(folder)
     found = [verdicts(folder)[f"KEY-{number}"] for number in (1, 2, 3)]
     assert found == ["satisfied", "inconclusive", "satisfied"]
-    assert "its worker ended" in evidence(folder)["controls"][1]["specs"][0]["message"]
+    [spec] = evidence(folder)["controls"][1]["specs"]
+    assert "its worker ended" in spec["message"]
+    # Its step lasted no longer, however long the run went on.
+    assert spec["steps"][0]["duration_s"] <= spec["duration_s"]
 
 
 def test_world_that_breaks_in_a_worker_ends_the_run_with_its_sentence(suite):
