@@ -72,6 +72,12 @@ DECLARED = [
     *("production", "reported"),
 ]
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
+# A granted time-stamp whose TSTInfo (1.2.840.113549.1.9.16.1.4) has a SHA-256 or SHA-512.
+STAMP = re.compile(
+    rb"0.{1,5}0.{1,3}\x02\x01\x00.*?\x06\x0b\x2a\x86H\x86\xf7\r\x01\t\x10\x01\x04.{6,15}\x02\x01\x01"
+    rb"\x06.{2,60}0.0.\x06\t`\x86H\x01e\x03\x04\x02[\x01\x03]",
+    re.DOTALL,
+)
 MOMENT = re.compile(DAY.pattern + r"[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -643,7 +649,8 @@ def check_stamp(path: Path) -> str:
     try:
         need(stamp.stat().st_size <= 8 << 20, "it is larger than is sane")
         answer, data = stamp.read_bytes()[: 1 << 20], path.read_bytes()
-        need(is_sequence(answer), "it is not a time-stamp")
+        said = "it is not a granted time-stamp of a SHA-256 or SHA-512"
+        need(is_sequence(answer) and STAMP.match(answer), said)
     except (OSError, Bad) as trouble:
         raise Undecided(f"{stamp.name} cannot be read: {trouble}") from None
     of_it = hashlib.sha256(data).digest() in answer or hashlib.sha512(data).digest() in answer

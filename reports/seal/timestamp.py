@@ -132,13 +132,13 @@ def _decode(answer: bytes) -> TimeStampResponse:
         said = "; ".join(stamp.status_string) or f"status {stamp.status}"
     except ValueError:
         raise Undecided("the answer is not a time-stamp") from None
-    raise Distrusted(f"the authority refused: {said}")
+    raise Undecided(f"the authority refused: {said}")
 
 
 def _digest(stamp: TimeStampResponse, bundle: Path) -> bytes:
     names = {"2.16.840.1.101.3.4.2.1": "sha256", "2.16.840.1.101.3.4.2.3": "sha512"}
     oid = stamp.tst_info.message_imprint.hash_algorithm.dotted_string
     if oid not in names:
-        raise Distrusted(f"a digest of kind {oid} is not accepted")
+        raise Undecided(f"a digest of kind {oid} is not accepted")
     with open_file(bundle) as file:
         return hashlib.file_digest(file, names[oid]).digest()

@@ -1,5 +1,6 @@
 """A time-stamp proves that the bundle existed, if it is one of the bundle and of the authority."""
 
+import hashlib
 import socket
 import subprocess
 import threading
@@ -60,6 +61,9 @@ class Authority:
         path = self.config.with_name("query")
         path.write_bytes(query)
         return self._openssl(*told, "-queryfile", path)
+
+    def query(self, data, *how):
+        return self._openssl("ts", "-query", "-data", data, *how)
 
     def _openssl(self, *arguments):
         command = ["openssl", *map(str, arguments)]
@@ -262,21 +266,40 @@ def test_only_a_bundle_is_stamped(tmp_path, capsys):
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".zip"}
 
 
-@pytest.mark.parametrize("form", ["huge", "empty", "cut", "longer", "a web page"])
+FORMS = ("huge", "empty", "cut", "longer", "a web page", "request", "digest", "refusal", "SHA-384")
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_a_stamp_that_cannot_be_read_is_not_the_bundles_fault(bundle, authority, capsys, form):
-    whole = authority.answer(timestamp.request(bundle))
+    query = timestamp.request(bundle)
+    whole = authority.answer(query)
     forms = {
         "huge": bytes((8 << 20) + 1),
         "empty": b"",
         "cut": whole[:-40],
         "longer": whole + b"x",
         "a web page": b"<html>503 Service Unavailable</html>",
+        "request": query,
+        "digest": b"\x30\x20" + hashlib.sha256(bundle.read_bytes()).digest(),
+        "refusal": authority.answer(b"no request"),
+        "SHA-384": authority.answer(authority.query(bundle, "-sha384")),
     }
     companion(bundle, ".tsr").write_bytes(forms[form])
     assert verify([str(bundle), "--unsigned"]) == 1
     assert "UNDECIDED." in said(capsys)
     assert script.main([str(bundle), "--unsigned"]) == 1
     assert capsys.readouterr().out.endswith("UNDECIDED.\n")
+
+
+@pytest.mark.parametrize("more", [(), ("-cert",)])
+@pytest.mark.parametrize("kind", ["-sha256", "-sha512"])
+def test_both_verifiers_accept_a_stamp_of_the_bundle_alone(bundle, authority, capsys, kind, more):
+    for data, code in ((bundle, 0), (authority.cert, 1)):
+        companion(bundle, ".tsr").write_bytes(authority.answer(authority.query(data, kind, *more)))
+        assert verify([str(bundle), "--unsigned"]) == code
+        assert ("TAMPERED" in said(capsys)) is bool(code)
+        assert script.main([str(bundle), "--unsigned"]) == code
+        assert ("TAMPERED" in said(capsys)) is bool(code)
 
 
 def test_by_hand_means_a_request_next_to_the_bundle(bundle):
