@@ -666,6 +666,7 @@ def check_sign_offs(
 ) -> str:
     """Each sign-off next to the bundle is one of this bundle."""
     sentences, unreadable, vouched = [], [], True
+    owners: dict[str, str] = {}
     executor = ((record or {}).get("sign_off") or {}).get("executed_by")
     for act in ("prepared", "reviewed", "approved"):
         file = path.with_name(f"{path.name}.{act}.json")
@@ -691,7 +692,11 @@ def check_sign_offs(
             need(isinstance(stated["name"], str), "no name")
             who = f"{stated['name']} ({stated['role']})" if stated["role"] else stated["name"]
             own = act == "approved" and key in keys and key == sealed_by
-            vouched = vouched and key in keys and not own
+            owner = owners.setdefault(key, stated["name"]) if key in keys else stated["name"]
+            other = owner.strip().casefold() != stated["name"].strip().casefold()
+            vouched = vouched and key in keys and not own and not other
+            if other:
+                by += f"; the key of {owner} as well: not independent"
             if own:
                 by += ", which sealed the bundle: not independent"
             elif act == "approved" and executor and stated["name"]:

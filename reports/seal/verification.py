@@ -407,11 +407,12 @@ def sign_offs(
     another bundle; else Undecided, after the others, if one cannot be read.
     """
     unreadable = []
+    owners: dict[str, str] = {}
     for act in ACTS:
         path = sign_off_file(bundle, act)
         if path.is_file():
             try:
-                found = _sign_off_of(act, bundle, keys, executor, sealed_by)
+                found = _sign_off_of(act, bundle, keys, executor, sealed_by, owners)
             except Undecided as trouble:
                 unreadable.append(f"{path.name} cannot be read: {trouble}")
             else:
@@ -421,7 +422,12 @@ def sign_offs(
 
 
 def _sign_off_of(
-    act: str, bundle: Path, keys: Keys | None, executor: str | None, sealed_by: str | None
+    act: str,
+    bundle: Path,
+    keys: Keys | None,
+    executor: str | None,
+    sealed_by: str | None,
+    owners: dict[str, str],
 ) -> tuple[bool, str]:
     payload, signer, by = _opened_sign_off(sign_off_file(bundle, act), keys)
     vouched = signer is not None
@@ -439,6 +445,11 @@ def _sign_off_of(
         raise Undecided("it is not a sign-off") from None
     if not same or digests != [file_digest(bundle)]:
         raise Distrusted(f"what {who} {act} is another bundle than this one")
+    # Two people with one key cannot be told apart.
+    owner = owners.setdefault(signer, stated["name"]) if signer else stated["name"]
+    if owner.strip().casefold() != stated["name"].strip().casefold():
+        vouched = False
+        sentence += f"; the key of {owner} as well: {_NOT_INDEPENDENT}"
     if act != "approved":
         return vouched, sentence
     if signer and signer == sealed_by:

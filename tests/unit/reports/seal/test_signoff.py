@@ -376,6 +376,20 @@ def test_the_key_of_the_bundle_does_not_vouch_for_its_approval(tmp_path, capsys,
         assert "which sealed the bundle: not independent" in text
 
 
+@pytest.mark.parametrize(("second", "mark"), [("ada lovelace ", "ok"), ("Grace Hopper", "--")])
+def test_two_people_with_one_key_are_not_independent(tmp_path, capsys, second, mark):
+    _, public = key(tmp_path, "ada.key")
+    bundle = sealed(tmp_path / "runs", sign_off=SignOff(executed_by="Bob")) / "bundle.zip"
+    for act, name in (("prepared", "Ada Lovelace"), ("reviewed", second)):
+        assert signed(bundle, f"--signing-key={tmp_path}/ada.key", act=act, name=name) == 0
+    for check in (verify, script.main):
+        capsys.readouterr()
+        check([str(bundle), "--pubkey", str(public)])
+        text = " ".join(capsys.readouterr().out.split())
+        assert f"{mark} sign-off prepared by Ada Lovelace" in text
+        assert ("; the key of Ada Lovelace as well: not independent" in text) is (mark == "--")
+
+
 def test_an_approval_of_a_run_without_an_executor_says_so(tmp_path, capsys):
     _, public = key(tmp_path, "grace.key")
     bundle = sealed(tmp_path / "runs", sign_off=SignOff()) / "bundle.zip"
