@@ -364,14 +364,14 @@ def _choose_from(order: _Order) -> LocalBackup:
     storage, path = fsspec.core.url_to_fs(order.address.what, **settings)
     entry = storage.info(path)
     files = _files(storage, path) if entry["type"] == "directory" else []
-    if entry["type"] != "directory" or any(_name(one) == "toc.dat" for one in files):
+    if entry["type"] != "directory" or any(_name(one["name"]) == "toc.dat" for one in files):
         _refuse_choice(shown, order.selection)
         return _download(storage, entry, shown, order.place, order.say)
-    names = {_name(one) for one in files}
+    names = {_name(one["name"]) for one in files}
     found = [
         Member(*stated_time(name, _time(one)), name, one)
         for one in files
-        if location.has_name_of_backup(name := _name(one))
+        if location.has_name_of_backup(name := _name(one["name"]))
         and not location.is_encrypted_copy(name, names)
     ]
     if not found:
@@ -436,7 +436,7 @@ def _download(
     storage: Any, entry: dict[str, Any], shown: str, place: Path, say: Say
 ) -> LocalBackup:
     """A copy of a file, or of a folder that pg_dump -Fd made, with all its files."""
-    path, name = entry["name"], _name(entry)
+    path, name = entry["name"], _name(entry["name"])
     say(f"fetching {name} from {shown}")
     if entry["type"] == "directory":
         copy = place / name
@@ -450,9 +450,10 @@ def _download(
     return LocalBackup(copy, shown, f"{name} from {shown}", modified=_time(entry), changes=changes)
 
 
-def _name(entry: dict[str, Any]) -> str:
-    name: str = entry["name"].rstrip("/").rpartition("/")[2]
-    return name
+def _name(path: str) -> str:
+    """The name of a file or a folder; without the query of a URL, which may hold a credential."""
+    path = path.partition("?")[0] if "://" in path else path
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def _files(storage: Any, folder: str) -> list[dict[str, Any]]:
@@ -461,7 +462,7 @@ def _files(storage: Any, folder: str) -> list[dict[str, Any]]:
 
 def _copy_file(storage: Any, entry: dict[str, Any], place: Path, say: Say) -> Path:
     with storage.open(entry["name"], "rb") as source:
-        return write_copy(iter(partial(source.read, _CHUNK), b""), place, _name(entry), say)
+        return write_copy(iter(partial(source.read, _CHUNK), b""), place, _name(entry["name"]), say)
 
 
 def _copy_checksum(storage: Any, path: str, copy: Path, say: Say) -> None:
@@ -513,7 +514,7 @@ def _marks(storage: Any, entry: dict[str, Any]) -> _Marks:
     files = _files(storage, entry["name"]) if entry["type"] == "directory" else [entry]
     names = ("size", "ETag", *_TIMES)
     return {
-        _name(one): {name: one[name] for name in names if one.get(name) is not None}
+        _name(one["name"]): {name: one[name] for name in names if one.get(name) is not None}
         for one in files
     }
 
@@ -523,7 +524,7 @@ def _changes(storage: Any, path: str, before: _Marks) -> list[str]:
 
     StackTrouble if the storage does not answer, or says nothing that can be compared.
     """
-    name = path.rpartition("/")[2]
+    name = _name(path)
     try:
         storage.invalidate_cache()
         after = _marks(storage, storage.info(path))

@@ -1,6 +1,7 @@
 """A backup is brought from a file, a folder or a URL, privately, and its place shown bare."""
 
 import gzip
+import io
 import json
 import os
 import sys
@@ -352,6 +353,24 @@ def test_a_storage_that_does_not_answer_again_shows_no_change(tmp_path, monkeypa
         monkeypatch.setattr(type(storage), "info", refuse)
         with pytest.raises(StackTrouble, match=r"asked again for b\.sql: ConnectionResetError$"):
             found.changes()
+
+
+def test_the_signature_of_a_url_is_in_no_name(monkeypatch):
+    url = "https://host/backups/b.sql?X-Amz-Signature=geheim/nis"
+    entry = {"name": url, "type": "file", "size": 4}
+    storage = SimpleNamespace(
+        info=lambda _: dict(entry),
+        open=lambda *_: io.BytesIO(b"rows"),
+        invalidate_cache=lambda: None,
+    )
+    monkeypatch.setattr("fsspec.core.url_to_fs", lambda *_, **__: (storage, url))
+    heard, say = said()
+    with fetch_backup(url, say) as found:
+        entry["size"] = 5
+        assert found.changes() == ["b.sql is no longer what was fetched"]
+        assert found.path.name == "b.sql"
+        assert heard[0] == "fetching b.sql from https://host/backups/b.sql?…"
+        assert "nis" not in " ".join([*heard, found.said])
 
 
 def test_a_storage_without_size_and_time_shows_nothing(tmp_path, monkeypatch):
