@@ -273,7 +273,8 @@ def age(
     if made is not None:
         moment = datetime.fromtimestamp(made, UTC)
         note("this run dumped it", moment, moment, moment)
-    for earliest, latest in _named(file.name):
+    # A container's name is no time of its dump.
+    for earliest, latest in _named(file.name) if made is None else ():
         note("its name says", None, _bound(earliest, latest, now), earliest)
     if packed := packed_at(file):
         note("its gzip header is from", None, packed, packed)

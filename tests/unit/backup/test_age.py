@@ -52,6 +52,7 @@ def test_copy_of_an_old_backup_does_not_become_fresh():
         ({"newest": ago(hours=15), "dumped": datetime(2026, 11, 25, 20)}, True),
         ({"newest": ago(days=9), "dumped": datetime(2026, 11, 20, 3), "changed": NOW}, False),
         ({"newest": ago(days=9), "made": ago(minutes=1)}, True),
+        ({"newest": ago(days=9), "made": ago(minutes=1), "name": "db-2026-11-20.sql"}, True),
         # Touched back, or a name of another day: the rows contradict it.
         ({"newest": ago(hours=1), "changed": ago(days=3)}, None),
         ({"newest": ago(hours=1), "name": "db-2026-11-20.sql"}, None),
