@@ -22,7 +22,7 @@ from drillbook.backup.archive import form_of
 from drillbook.backup.facts import UNDATED, stated_time
 from drillbook.backup.location import CONTAINER, NEWEST, Address, Member, Picked, Selection
 from drillbook.backup.repository import LEAST_SECRET, NoBackup, Repository
-from drillbook.backup.stream import Source, is_nearly_full, program_output
+from drillbook.backup.stream import SILENCE_S, Source, is_nearly_full, program_output
 from drillbook.core import dotenv, run_directory
 from drillbook.core.application import install_extra
 from drillbook.core.display import printable, redact
@@ -43,6 +43,7 @@ _READ_ONLY = "PGOPTIONS=-c default_transaction_read_only=on"
 _TIMES = ("LastModified", "Last-Modified", "mtime", "updated", "modified", "modify", "created")
 _YEAR_10000 = 253_402_300_800
 _SSH = ("sftp", "ssh")
+_CONNECT_S = 60
 Say = Callable[[str], None]
 
 
@@ -360,8 +361,12 @@ def _choose_from(order: _Order) -> LocalBackup:
     shown = order.address.shown
     settings: dict[str, Any] = {name: _parse(value) for name, value in order.options.items()}
     if order.address.scheme in _SSH:
-        settings = {"host_key_policy": _known_hosts(settings.pop("known_hosts", "")), **settings}
+        policy = _known_hosts(settings.pop("known_hosts", ""))
+        settings = {"host_key_policy": policy, "timeout": _CONNECT_S, **settings}
     storage, path = fsspec.core.url_to_fs(order.address.what, **settings)
+    if order.address.scheme in _SSH and hasattr(storage, "ftp"):
+        # Without it, paramiko waits for ever.
+        storage.ftp.get_channel().settimeout(SILENCE_S)
     entry = storage.info(path)
     files = _files(storage, path) if entry["type"] == "directory" else []
     if entry["type"] != "directory" or any(_name(one["name"]) == "toc.dat" for one in files):

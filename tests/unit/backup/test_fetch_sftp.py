@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from drillbook.backup import fetch
 from drillbook.backup.fetch import fetch_backup, settings
 from drillbook.core.errors import BadInput
 from tests.support import sftp
@@ -70,6 +71,27 @@ def test_a_refused_password_is_not_repeated(server):
         pass
     assert "Authentication" in str(told.value)
     assert "a-wrong-password" not in str(told.value)
+
+
+def test_a_server_that_falls_silent_is_given_up(server, monkeypatch):
+    connected = []
+    connect = sftp.paramiko.SSHClient.connect
+
+    def note(client, host, **given):
+        connected.append(given["timeout"])
+        return connect(client, host, **given)
+
+    monkeypatch.setattr(sftp.paramiko.SSHClient, "connect", note)
+    monkeypatch.setattr(fetch, "SILENCE_S", 0.2)
+    monkeypatch.setattr(sftp.Handle, "read", lambda *_: time.sleep(3))
+    options, began = settings(server.options), time.monotonic()
+    with (
+        pytest.raises(BadInput, match="cannot be read: "),
+        fetch_backup(f"{server.url}/good.sql", lambda _: None, options),
+    ):
+        pass
+    assert time.monotonic() - began < 3
+    assert connected == [60]
 
 
 def test_settings_that_others_can_read_are_refused(server):
