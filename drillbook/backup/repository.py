@@ -189,6 +189,8 @@ def _environment(program: str, repository: str, options: Mapping[str, str]) -> d
     env = {**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC", f"{program.upper()}_REPO": local}
     if program == "restic":
         env["RESTIC_REPOSITORY"] = env.pop("RESTIC_REPO")
+        # restic refuses to start with both.
+        env.pop("RESTIC_REPOSITORY_FILE", None)
     # Borg would ask whether to read one that it has not seen before.
     env["BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK"] = "yes"
     if not (given := options.get(_SETTING)):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from drillbook.backup import repository
 from drillbook.backup.fetch import fetch_backup
 from drillbook.backup.location import Selection, parse
 from drillbook.core.errors import BadInput
@@ -213,6 +214,13 @@ def test_the_message_of_restic_is_read_out_of_its_json(tmp_path, monkeypatch):
         pass
     assert "cannot be read: " in str(told.value)
     assert '{"' not in str(told.value)
+
+
+def test_restic_gets_one_repository(monkeypatch):
+    monkeypatch.setenv("RESTIC_REPOSITORY_FILE", "/srv/another")
+    env = repository._environment("restic", "/srv/this", {})
+    assert env["RESTIC_REPOSITORY"] == "/srv/this"
+    assert "RESTIC_REPOSITORY_FILE" not in env
 
 
 @pytest.mark.parametrize("password", ["geheim", "geheim@geheim"])
