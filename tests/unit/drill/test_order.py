@@ -132,6 +132,16 @@ def test_a_wrong_key_starts_nothing(drilled):
     assert drill.made is None
 
 
+def test_what_was_restored_goes_also_where_the_stack_cannot_be_taken_down(drilled):
+    one, stack = drilled()
+    one.made, closed = stack, []
+    one.order = replace(one.order, origin=SimpleNamespace(close=lambda: closed.append(1)))
+    stack.down = Mock(side_effect=[StackTrouble("the engine is gone"), None])
+    with pytest.raises(StackTrouble, match="the engine is gone"):
+        one.close()
+    assert (closed, one.place.path.exists()) == ([1], False)
+
+
 def test_a_restore_that_failed_is_not_tried_again(drilled):
     drill, stack = drilled()
 
