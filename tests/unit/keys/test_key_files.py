@@ -175,9 +175,9 @@ def test_file_that_others_can_read_is_warned_of(file):
     assert KEY not in warning
 
 
+@pytest.mark.parametrize("raw", [bytes(range(224, 256)), b"\xff" * 32])
 @pytest.mark.parametrize("spell", range(4))
-def test_base64_is_read_as_the_product_reads_it(file, spell):
-    raw = bytes(range(224, 256))
+def test_base64_is_read_as_the_product_reads_it(file, spell, raw):
     whole = base64.b64encode(raw).decode()
     web = base64.urlsafe_b64encode(raw).decode()
     key = [whole, whole.rstrip("="), web, web.rstrip("=")][spell]
