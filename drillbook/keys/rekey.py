@@ -78,6 +78,11 @@ def rewrap(source: Path, target: str, old: str, new: str) -> Survey:
         )
     with open_plain_dump(source) as backup:
         result = _survey(backup, source, keys[0])
+        if not prove(source, old).opens_everything:
+            raise BadInput(
+                f"the old key does not open all of backup {source}: `drillbook key check` says "
+                "what stays shut; nothing was written"
+            )
         with new_file(target) as file:
             for chunk in _reseal(backup, *keys):
                 file.write(chunk)
@@ -148,7 +153,11 @@ def _survey(backup: Dump, source: Path, old: AESGCM) -> Survey:
         ]
     except Damaged as how:
         result.troubles.append(f"the backup {how}")
-    if schema.ROOT.table not in backup.tables:
+    of_other_schema = f".{schema.ROOT.table}"
+    if others := [name for name in backup.tables if name.endswith(of_other_schema)]:
+        name = others[0].removesuffix(of_other_schema)
+        result.troubles.append(f"its tables are in the schema {name}; only public is rewrapped")
+    elif schema.ROOT.table not in backup.tables:
         result.troubles.append(
             f"the table {schema.ROOT.table} is missing, as in backups from before mid-2024: "
             "restore it into a newer release, and rewrap a backup of that"

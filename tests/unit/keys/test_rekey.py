@@ -13,6 +13,7 @@ from drillbook.cli import commands
 from drillbook.infisical.crypto import seal_bytes, seal_columns
 from drillbook.keys import rekey
 from drillbook.keys.key_check import prove
+from fixtures.rekey import rekey_command
 from fixtures.rekey.rekey_command import STEPS
 from tests.support.backups import HEAD, KEYS, TAIL, VERSIONS, dump
 from tests.support.commands import rekey as main
@@ -186,6 +187,10 @@ NOT_UNDERSTOOD = {
         lambda text: text.replace("39d8f9f772", "39d8f9f773"),
         "kms_root_config, row 00000000-0000-0000-0000-000000000000",
     ),
+    "another schema": (
+        lambda text: text.replace("COPY public.", "COPY infisical."),
+        "its tables are in the schema infisical; only public is rewrapped",
+    ),
     "a rotation of its own": (
         lambda text: text.replace(
             'kms_root_config (id, "encryptedRootKey")', 'kms_root_config (id, "kekLabel")'
@@ -208,6 +213,26 @@ def test_a_value_under_the_key_in_a_table_that_was_empty_is_sealed_anew(rewrap):
     code, said = rewrap("2024-10", NOT_UNDERSTOOD["a row under another key"][0])
     assert code == 0
     assert "1 in webhooks.urlCipherText" in said
+
+
+def test_a_backup_that_the_old_key_does_not_open_whole_is_not_rewrapped(rewrap, files):
+    shut = block("secrets_v2", ("id", "encryptedValue", "folderId"), "1", "\\\\x00", "nowhere")
+    code, said = rewrap("2024-10", with_block(shut))
+    assert code == 3
+    assert f"the old key does not open all of backup {files / 'old.sql'}: `drillbook key" in said
+    assert "report this" not in said
+    assert not (files / "new.sql").exists()
+
+
+def test_an_interruption_does_not_deny_the_new_backup(rewrap, files, monkeypatch):
+    def interrupt(_given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rekey_command, "_exit_code_without_rehearsal", interrupt)
+    code, said = rewrap("2024-10")
+    assert code == 3
+    assert said.endswith(f"interrupted; yet {files / 'new.sql'} is written, and right\n")
+    assert prove(files / "new.sql", NEW).opens_everything
 
 
 @pytest.mark.parametrize(
