@@ -39,6 +39,7 @@ _MOST_FOLDERS = 200_000
 class Project:
     """What a key opened of one project. generation is 2 for keys held by bots, 3 for the KMS.
 
+    A project that needs keys of both has that of the key that stays shut, else 2.
     reason says why its key stays shut although the instance key is right, or is empty.
     """
 
@@ -148,8 +149,10 @@ class Sealed:
         return not (self.bot or self.data_key)
 
     @property
-    def generation(self) -> int:
-        return 2 if self.bot and not self.data_key else 3
+    def generations(self) -> list[int]:
+        """The keys that its secrets need, by generation: the bot's, that of the KMS, or both."""
+        by_bot = self.bot and not (self.data_key and self.upgraded)
+        return [*([2] if by_bot else []), *([3] if self.data_key else [])]
 
 
 class EncryptedBackup:
@@ -389,12 +392,13 @@ class UnlockedKeys:
 
     def _judge(self, at: int) -> Project:
         sealed = self._backup.projects[at]
-        project = Project(sealed.id, sealed.name, sealed.generation)
+        needed = sealed.generations
+        shut = [one for one in needed if (self._old if one == 2 else self._new)[at] is None]
+        project = Project(sealed.id, sealed.name, next(iter(shut or needed), 3))
         if sealed.kms_key in self._backup.external:
             project.reason = _EXTERN
         elif not sealed.keyless:
-            key = (self._old if sealed.generation == 2 else self._new)[at]
-            project.key_opened = key is not None
+            project.key_opened = not shut
             self.proof.projects += 1
             self.proof.projects_opened += project.key_opened
         return project

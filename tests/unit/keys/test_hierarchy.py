@@ -1,6 +1,7 @@
 """What opens what: rotated keys, both generations, foreign keys, lost folders."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 
@@ -212,7 +213,38 @@ def test_project_with_keys_of_both_kinds_opens_both_kinds_of_secrets(proven):
     secrets = [block("secrets", old_secret()), block("secrets_v2", secret("in-old"))]
     proof = proven(*around, *secrets)
     assert numbers(proof) == (1, 1, 1, 2, 2)
-    assert proof.by_project[0].generation == 3
+    assert proof.by_project[0].generation == 2
+
+
+@pytest.mark.parametrize(
+    ("version", "more", "opened", "word", "advice"),
+    [
+        ("2", {}, 0, "DOES NOT OPEN", "try your other keys"),
+        ("2", {"also": base64.b64encode(bytes(32)).decode()}, 1, "OPENS", "keep this key"),
+        ("3", {}, 1, "OPENS", "keep this key"),
+    ],
+)
+def test_project_of_version_2_needs_its_bot_also_where_the_kms_holds_a_key_for_it(
+    backup, version, more, opened, word, advice
+):
+    around = [block("kms_root_config", root()), block("internal_kms", kms("kms-1")), *PLACES]
+    row = project("old", data=under(KMS, DATA)) | {"version": version}
+    path = backup(*around, block("projects", row), *bot(sealer=FOREIGN))
+    with open_dump(path) as dump:
+        facts, [answer] = key_check.try_keys(dump, path, [replace(KEY_FILE, **more)])
+    assert (answer.proof.projects_opened, answer.word) == (opened, word)
+    assert f"Next: {advice}" in key_check.as_text(facts, "x", [answer])
+
+
+def test_project_whose_bot_opens_and_whose_key_of_the_kms_is_lost_needs_no_other_key(backup):
+    around = [block("kms_root_config", root()), block("internal_kms", kms("kms-2")), *PLACES]
+    row = project("old", data=under(KMS, DATA)) | {"version": "2"}
+    path = backup(*around, block("projects", row), *bot(), block("secrets", old_secret()))
+    with open_dump(path) as dump:
+        facts, [answer] = key_check.try_keys(dump, path, [KEY_FILE])
+    said = key_check.as_text(facts, "x", [answer])
+    assert (answer.word, answer.proof.by_project[0].generation) == ("DOES NOT OPEN", 3)
+    assert "Next: keep this key, since no other opens more" in said
 
 
 def test_secret_without_a_value_is_counted_as_empty(proven):
