@@ -84,6 +84,7 @@ class Proof:
     projects with a key; secrets those with a value, empty those without one and so with nothing to
     open; outdated counts rows older than their project's upgrade, which are not tried; unproven
     names each thing that no key of this kind can open (an external KMS, a user's password).
+    second_key_needed: something opened only with the ROOT_ENCRYPTION_KEY next to the key.
     """
 
     root_keys: int = 0
@@ -102,6 +103,7 @@ class Proof:
     kept: list[str] = field(default_factory=list)
     first_generation: int = 0
     under_this_key: int = 0
+    second_key_needed: bool = False
 
     @property
     def opens_everything(self) -> bool:
@@ -286,9 +288,9 @@ class UnlockedKeys:
         roots = [crypto.open_bytes(self._instance, root) for root in backup.roots]
         self._roots = [crypto.cipher(root) for root in roots if root is not None]
         self._kept = list(self._kept_keys())
+        self.proof = Proof(len(backup.roots), len(self._roots), unproven=list(backup.unproven))
         self._new = [self._data_key(project) for project in backup.projects]
         self._old = [self._bot_key(project.bot) for project in backup.projects]
-        self.proof = Proof(len(backup.roots), len(self._roots), unproven=list(backup.unproven))
         self.proof.wrappers = [
             replace(state, opened=root is not None)
             for state, root in zip(backup.states, roots, strict=True)
@@ -386,9 +388,11 @@ class UnlockedKeys:
         """A value of the first generation, directly under an instance key."""
         parts = [text(value) for value in columns]
         keys = (*(crypto.cipher(crypto.material(kept)) for kept in self._kept), *self._direct)
-        return next(
-            (plain for key in keys if (plain := crypto.open_columns(key, *parts)) is not None), None
-        )
+        for key in keys:
+            if (plain := crypto.open_columns(key, *parts)) is not None:
+                self.proof.second_key_needed |= key is self._direct[1]
+                return plain
+        return None
 
     def _judge(self, at: int) -> Project:
         sealed = self._backup.projects[at]

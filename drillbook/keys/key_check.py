@@ -373,6 +373,11 @@ def notes(proof: Proof, key: str) -> Iterator[str]:
     """Notes on a backup that the key with this label opens: its age, and rotations of keys."""
     if proof.rootless:
         yield ROOTLESS
+    if proof.second_key_needed:
+        yield (
+            f"ENCRYPTION_KEY alone does not open this: bots or indexes lie under the {_SECOND} of "
+            "its file. Keep both, and set both"
+        )
     if proof.outdated:
         yield (
             f"rows of the table {schema.OLD.table} that are older than their project's upgrade: "

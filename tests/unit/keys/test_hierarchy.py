@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from drillbook.backup.facts import facts
 from drillbook.backup.tables import open_dump
 from drillbook.core.errors import BadInput
 from drillbook.drill import secret_values
@@ -13,7 +14,7 @@ from drillbook.infisical.crypto import cipher, seal_bytes, seal_columns
 from drillbook.keys import hierarchy, key_check
 from drillbook.keys.decrypt_secrets import Reader
 from drillbook.keys.hierarchy import UnlockedKeys
-from drillbook.keys.key_check import notes, prove, prove_all
+from drillbook.keys.key_check import Answer, notes, prove, prove_all
 from drillbook.keys.key_files import KeyFile
 from tests.support.backups import HEAD, TAIL
 from tests.support.made_backups import (
@@ -204,7 +205,21 @@ def test_root_encryption_key_next_to_the_other_opens_the_first_generation(backup
     with open_dump(path) as dump:
         (both,) = prove_all(dump, [(KEY, root_key)])
         assert Reader(dump, KEY, root_key).keys.proof.projects_opened == 1
+        pair = replace(KEY_FILE, also=root_key)
+        said = key_check.as_text(facts(dump, path), "x", [Answer(pair, "OPENS", (), both)])
     assert numbers(both) == (1, 1, 1, 1, 1)
+    assert both.second_key_needed
+    assert (
+        "Note: ENCRYPTION_KEY alone does not open this: bots or indexes lie under the ROOT_" in said
+    )
+
+
+def test_root_encryption_key_that_opens_nothing_more_is_not_needed(backup):
+    around = [block("kms_root_config", root()), block("projects", project("old", None)), *PLACES]
+    path = backup(*around, *bot(), block("secrets", old_secret()))
+    with open_dump(path) as dump:
+        (both,) = prove_all(dump, [(KEY, base64.b64encode(bytes(range(32))).decode())])
+    assert (both.projects_opened, both.second_key_needed) == (1, False)
 
 
 def test_project_with_keys_of_both_kinds_opens_both_kinds_of_secrets(proven):
@@ -231,9 +246,9 @@ def test_project_of_version_2_needs_its_bot_also_where_the_kms_holds_a_key_for_i
     row = project("old", data=under(KMS, DATA)) | {"version": version}
     path = backup(*around, block("projects", row), *bot(sealer=FOREIGN))
     with open_dump(path) as dump:
-        facts, [answer] = key_check.try_keys(dump, path, [replace(KEY_FILE, **more)])
+        backed, [answer] = key_check.try_keys(dump, path, [replace(KEY_FILE, **more)])
     assert (answer.proof.projects_opened, answer.word) == (opened, word)
-    assert f"Next: {advice}" in key_check.as_text(facts, "x", [answer])
+    assert f"Next: {advice}" in key_check.as_text(backed, "x", [answer])
 
 
 def test_project_whose_bot_opens_and_whose_key_of_the_kms_is_lost_needs_no_other_key(backup):
@@ -241,8 +256,8 @@ def test_project_whose_bot_opens_and_whose_key_of_the_kms_is_lost_needs_no_other
     row = project("old", data=under(KMS, DATA)) | {"version": "2"}
     path = backup(*around, block("projects", row), *bot(), block("secrets", old_secret()))
     with open_dump(path) as dump:
-        facts, [answer] = key_check.try_keys(dump, path, [KEY_FILE])
-    said = key_check.as_text(facts, "x", [answer])
+        backed, [answer] = key_check.try_keys(dump, path, [KEY_FILE])
+    said = key_check.as_text(backed, "x", [answer])
     assert (answer.word, answer.proof.by_project[0].generation) == ("DOES NOT OPEN", 3)
     assert "Next: keep this key, since no other opens more" in said
 
