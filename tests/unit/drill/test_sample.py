@@ -1,10 +1,11 @@
 """What a drill takes out of a backup, and reads of many secrets by their names."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from drillbook.drill import comparison, secret_values
+from drillbook.drill import comparison, outage_probe, secret_values
 from drillbook.drill.api_readers import ApiReaders
 from drillbook.drill.drill import refusal
 from drillbook.drill.secret_values import LARGEST, Named, Reservoir, Values, digest, sample_size
@@ -300,6 +301,18 @@ def test_what_is_in_no_list_of_a_narrow_role_is_refused():
     found = read(Asker(known, sees_all=False))
     assert (found.missing, found.whole, found.equal) == ([], False, 99)
     assert "1 secrets of prod were not shown" in found.refused[PLACE[0]]
+
+
+def test_a_masked_value_is_neither_changed_nor_lost():
+    masked = {name: replace(one, value="mask", hidden=True) for name, one in all_of_them().items()}
+    found = read(Asker(masked, sees_all=False), Asker(all_of_them()))
+    assert found.whole
+    found = read(Asker({**all_of_them(), "N50": masked["N50"]}))
+    assert (found.differing, found.missing, found.equal) == ([], [], 99)
+    assert "1 secrets of prod were not shown" in found.refused[PLACE[0]]
+    values = many()
+    for one, same in ((Asker(masked), False), (Asker({**masked, "N1": secret(1)}), True)):
+        assert outage_probe._reads_same(one, PLACE, SimpleNamespace(values=values)) is same
 
 
 def test_a_place_that_is_refused_hides_no_loss_in_another():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from drillbook.infisical.client import CURRENT, DEPRECATED, ask_routes
+from drillbook.infisical.client import CURRENT, DEPRECATED, Infisical, Place, ask_routes
 from drillbook.infisical.http import (
     Answer,
     Broken,
@@ -54,6 +54,19 @@ class LetsStrangersIn(Release):
 
 def test_a_project_that_does_not_exist_is_no_missing_route():
     assert ask_routes(LetsStrangersIn(lambda: "", None)).membership == CURRENT.membership
+
+
+class Masks(Http):
+    """Lists two secrets, of which the client may read one."""
+
+    def call(self, *_words, **_sent):
+        row = {"id": "1", "secretKey": "A", "secretValue": "x", "version": 1}
+        return {"secrets": [row, {**row, "secretValueHidden": True}]}
+
+
+def test_a_value_that_the_client_may_not_read_is_marked():
+    listed = Infisical(Masks(lambda: "", None), CURRENT).secrets(Place("p", "prod"))
+    assert [one.hidden for one in listed] == [False, True]
 
 
 def test_a_route_that_a_release_lacks_and_a_time_out_are_no_fault_of_the_instance():
