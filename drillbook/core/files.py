@@ -107,17 +107,17 @@ def new_file(out: str) -> Iterator[BinaryIO]:
             with raw.refusing():
                 file.flush()
                 os.fsync(raw.fileno())
-                _name(part, target)
+                _name(raw, part, target)
     finally:
         part.unlink(missing_ok=True)
 
 
 class _New(io.FileIO):
-    """A new file under a temporary name; BadInput where the disk is full or fails."""
+    """A new file without a name or with a temporary one; BadInput where the disk fails."""
 
     def __init__(self, part: Path, target: Path) -> None:
         try:
-            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            handle, self.named = _open_new(part)
         except OSError as trouble:
             why = f"no file can be made in {target.parent}: {trouble.strerror}"
             raise BadInput(f"{why}; make that folder, or choose another with --out") from None
@@ -140,13 +140,35 @@ class _New(io.FileIO):
             ) from None
 
 
-def _name(part: Path, target: Path) -> None:
+def _open_new(part: Path) -> tuple[int, bool]:
+    """A new file, and whether it has a name: without one, a killed process leaves nothing."""
+    probe = part.with_name(f".{secrets.token_hex(8)}")
+    with suppress(OSError, AttributeError):
+        # An empty file shows whether such a file can get a name later.
+        with io.FileIO(os.open(part.parent, os.O_WRONLY | os.O_TMPFILE, 0o600), "wb") as empty:
+            _link_unnamed(empty.fileno(), probe)
+        probe.unlink()
+        return os.open(part.parent, os.O_WRONLY | os.O_TMPFILE, 0o600), False
+    return os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), True
+
+
+def _link_unnamed(handle: int, name: Path) -> None:
+    # With src_dir_fd, Python follows the link to the file.
+    os.link(f"/proc/self/fd/{handle}", name, src_dir_fd=handle)
+
+
+def _name(file: _New, part: Path, target: Path) -> None:
     try:
-        os.link(part, target)
+        if file.named:
+            os.link(part, target)
+        else:
+            _link_unnamed(file.fileno(), target)
     except FileExistsError:
         raise BadInput(f"{target} exists by now, and is not overwritten; check --out") from None
     except OSError:
         # Some file systems have no hard links.
+        if not file.named:
+            raise
         part.rename(target)
 
 

@@ -93,7 +93,7 @@ def test_a_folder_that_may_not_be_written_is_told(files, capsys, monkeypatch):
     really = os.open
 
     def forbidden(path, flags, *given, **named):
-        if flags & os.O_CREAT:
+        if flags & (os.O_CREAT | os.O_WRONLY):
             raise PermissionError(errno.EACCES, "Permission denied")
         return really(path, flags, *given, **named)
 

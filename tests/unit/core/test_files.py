@@ -7,7 +7,7 @@ from contextlib import nullcontext
 import pytest
 
 from drillbook.core.errors import BadInput
-from drillbook.core.files import open_file, open_mode, read_file, refuse_open, write_file
+from drillbook.core.files import new_file, open_file, open_mode, read_file, refuse_open, write_file
 from tests.support import commands
 
 
@@ -39,6 +39,31 @@ def test_what_cannot_be_written_whole_leaves_what_was_there(tmp_path, monkeypatc
     with pytest.raises(OSError, match="No space"):
         write_file(tmp_path / "a", b"new")
     assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("a", b"old")]
+
+
+def test_of_a_new_file_nothing_is_left_by_a_killed_process(tmp_path):
+    try:
+        os.close(os.open(tmp_path, os.O_WRONLY | os.O_TMPFILE))
+    except OSError:
+        pytest.skip("this file system has no files without a name")
+    with new_file(str(tmp_path / "a")) as file:
+        file.write(b"secret")
+        file.flush()
+        assert list(tmp_path.iterdir()) == []
+    assert (tmp_path / "a").read_bytes() == b"secret"
+
+
+@pytest.mark.parametrize("unnamed", [True, False])
+def test_a_new_file_gets_its_name_at_the_end_unless_it_is_taken(tmp_path, monkeypatch, unnamed):
+    if not unnamed:
+        monkeypatch.delattr(os, "O_TMPFILE")
+    with new_file(str(tmp_path / "a")) as file:
+        file.write(b"x")
+    assert ((tmp_path / "a").read_bytes(), open_mode(tmp_path / "a")) == (b"x", "")
+    with pytest.raises(BadInput, match="b exists by now"), new_file(str(tmp_path / "b")):
+        (tmp_path / "b").write_bytes(b"y")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a", "b"]
+    assert (tmp_path / "b").read_bytes() == b"y"
 
 
 def full(_):
