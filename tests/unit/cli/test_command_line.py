@@ -157,6 +157,7 @@ WRONG = [
         "--recipient and --plaintext exclude each other",
     ),
     (shlex.join([*REKEY, "--no-rehearsal", "--image", "a:1"]), "exclude each other"),
+    (shlex.join([*REKEY, "--no-rehearsal", "--certified"]), "exclude each other"),
     ("verify --certified --control KEY-1", "--certified and --controls exclude each other"),
     ("verify --certified --mutant LosesLongValues", "exclude each other"),
     ("verify --quiet --verbose", "--quiet and --verbose exclude each other"),
@@ -651,3 +652,10 @@ def test_settings_of_a_storage_are_refused_for_a_backup_on_this_machine(
     monkeypatch.setenv("DRILLBOOK_BACKUP_OPTIONS", "options")
     run(COMMANDS, [*words[:2], "b.sql", *words[3:]])
     assert "--backup-options" not in capsys.readouterr().err
+
+
+def test_a_path_of_the_home_folder_is_found_behind_an_equals_sign(folder):
+    done = call(folder, "key check --env-file=~/.env -- '~/backup.sql.gz'", HOME=str(folder))
+    assert "does not exist" not in done.stderr
+    done = call(folder, "history --run-dir=~/runs", HOME=str(folder))
+    assert (done.returncode < 3, (folder / "~").exists()) == (True, False), done.stderr

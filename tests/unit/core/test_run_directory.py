@@ -237,3 +237,47 @@ def test_a_docker_program_that_hangs_is_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(processes, "COMMAND_S", 0.2)
     with pytest.raises(StackTrouble, match=r"psql has not ended in 0\.2 s"):
         docker_engine.execute(SimpleNamespace(id="1", name="drill-db"), ["psql"], None, None)
+
+
+def test_a_run_of_which_nothing_can_be_known_is_taken_for_alive(monkeypatch):
+    home = run_directory.Home(run_directory.new_run_id())
+    try:
+
+        def full(*_args, **_named):
+            raise OSError(errno.EMFILE, "Too many open files")
+
+        monkeypatch.setattr(Path, "open", full)
+        assert run_directory.alive(home.run_id)
+    finally:
+        monkeypatch.undo()
+        home.close()
+    assert not run_directory.alive(home.run_id)
+
+
+def test_a_leftover_that_cannot_be_removed_is_left_to_the_next_sweep(monkeypatch):
+    left = [
+        docker_engine.Resource(kind, f"{kind} of {run}", run)
+        for kind in ("volume", "container")
+        for run in ("dead", "alive")
+    ]
+    tried = []
+
+    def remove(resource):
+        tried.append(resource.name)
+        if resource.kind == "container":
+            raise StackTrouble("removal is in progress elsewhere")
+        return True
+
+    monkeypatch.setattr(docker_engine, "resources", lambda _: left)
+    monkeypatch.setattr(docker_engine, "_remove", remove)
+    swept = docker_engine.sweep(lambda run: run == "alive")
+    assert tried == ["container of dead", "volume of dead"]
+    assert swept == ["volume volume of dead"]
+
+
+def test_two_containers_of_one_image_are_two_machines(monkeypatch):
+    label = docker_engine.host.__wrapped__
+    monkeypatch.setattr(Path, "readlink", lambda _: Path("pid:[1]"))
+    first = label()
+    monkeypatch.setattr(Path, "readlink", lambda _: Path("pid:[2]"))
+    assert label() != first

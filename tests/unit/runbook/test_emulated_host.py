@@ -12,7 +12,7 @@ from drillbook.core.errors import NotOurs, NotReady
 from drillbook.infisical.settings import Settings
 from drillbook.runbook.emulated_host import Host, Listed
 from drillbook.runbook.sandbox import Call
-from drillbook.stack.base import SERVICES, Resource
+from drillbook.stack.base import SERVICES, Command, Resource
 
 RUN = "run1"
 NAMES = {"project": "abc"} | {one: f"{one}-abc-secrets" for one in SERVICES}
@@ -229,6 +229,27 @@ def test_what_has_no_counterpart_is_said(type_in, stack, host, line):
     type_in(line)
     assert stack.done == []
     assert host.not_here
+
+
+@pytest.mark.parametrize(
+    ("program", "done"),
+    [
+        ("/usr/local/bin/redis-cli", [("redis", "redis-cli", "FLUSHALL")]),
+        ("valkey-cli", [("redis", "redis-cli", "FLUSHALL")]),
+        ("redis-server", []),
+    ],
+)
+def test_only_a_client_of_the_cache_is_run_where_there_is_no_container(
+    type_in, stack, host, program, done
+):
+    def run(service, argv, stdin=None):
+        stack.done.append((service, *argv))
+        return Command(tuple(argv), 0)
+
+    stack.driver, stack.exec = "embedded", run
+    type_in(f"docker exec redis-abc-secrets {program} FLUSHALL")
+    assert stack.done == done
+    assert bool(host.not_here) == (not done)
 
 
 def test_a_running_container_and_a_used_volume_are_not_removed(type_in, stack):

@@ -155,6 +155,14 @@ def command_lines():
             yield file.read_bytes()
 
 
+def test_no_process_inside_has_the_environment_of_the_harness(sandbox, monkeypatch):
+    monkeypatch.setenv("TOKEN_OF_CI", "hunter2")
+    ran = sandbox.run("cat /proc/[0-9]*/environ; echo; env; echo seen", 10)
+    assert "seen" in ran.output
+    assert "PATH=" in ran.output
+    assert "hunter2" not in ran.output
+
+
 def test_files_are_read_without_following_a_link(sandbox, tmp_path):
     (tmp_path / "secret").write_text("of the host")
     sandbox.place("/srv/backups/old.sql", b"old")
