@@ -401,7 +401,7 @@ def probe_of(monkeypatch, *answers, allowed_s=None):
     return outage_probe.Probe(drill, allowed_s), waited
 
 
-HELD = [SimpleNamespace(id="1", value="held")]
+HELD = [SimpleNamespace(id="1", value="held", hidden=False)]
 LATE, REFUSED = TooSlow("GET /x: ReadTimeout after 5.0 s"), Unreachable("GET /x: refused")
 
 
@@ -635,6 +635,7 @@ def test_rows_that_could_not_be_read_in_time_are_not_left_uncompared(monkeypatch
     drill.refuse_wrong_backend = lambda: None
     drill.deploy = lambda *_, **__: waiting.Start(False, 1, 0.0, "")
     drill.made = SimpleNamespace()
+    drill.order = SimpleNamespace(statement_limit_s=None)
     monkeypatch.setitem(drill.__dict__, "settings", None)
     monkeypatch.setattr(unchanged_rows, "read_kept", refusing(trouble).inventory)
     if starts:

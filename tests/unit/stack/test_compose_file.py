@@ -216,7 +216,7 @@ def with_address(address, name="DB_CONNECTION_URI"):
             with_address("postgres://u:${P}@db.example.com:5432/i"),
             "db is at db.example.com",
         ),
-        (with_address("postgres://u:${P}@store,other/i"), "db is at other, which is"),
+        (with_address("postgres://u:${P}@store,other/i"), "db is at other"),
         (with_address("redis://cache.example.com", "REDIS_URL"), "redis is at cache.example.com"),
         (with_address("postgres://a/b", "AUDIT_LOGS_DB_CONNECTION_URI"), "names another database"),
         (with_address("postgres://u:hunter2@store/i"), "DB_CONNECTION_URI has a password that is"),
