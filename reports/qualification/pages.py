@@ -321,14 +321,14 @@ def _note(record: Qualification, parts: dict[str, str]) -> str:
     of = f"commit {(record.commit or 'unknown')[:12]} of {record.started:%Y-%m-%d}"
     if not record.parts:
         return (
-            f"This record qualifies {of}, and not the code of this run: what has changed since "
+            f"This record is of {of}, and not of the code of this run: what has changed since "
             "then, it cannot tell."
         )
     names = sorted({*record.parts, *parts})
     changed = [name for name in names if record.parts.get(name) != parts.get(name)]
     return (
-        f"This record qualifies {of}. Changed since then: {', '.join(changed)}. For everything "
-        "else the qualification applies."
+        f"This record is of {of}. {len(changed)} of {len(names)} parts have changed since then: "
+        f"{', '.join(changed)}. It says nothing about those."
     )
 
 

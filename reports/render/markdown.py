@@ -103,7 +103,10 @@ def _differs(run: Run) -> Iterator[str]:
         yield "The commit is unknown: Drillbook did not run from a git checkout."
     if run.run.tool.dirty:
         yield "The checkout had changes that no commit holds: it cannot be repeated exactly."
-    yield "Keys and passwords are made anew in each run; their labels differ, the verdicts do not."
+    yield (
+        "Keys and passwords are made anew in each run; their labels differ. The verdicts do not, "
+        "except those that depend on the day (DEP-6, BKP-5) or on earlier runs (SEC-6, DRL-5)."
+    )
     yield "Times and durations; the order of specs follows from the seed."
     if "…" in run.run.command:
         yield "Where the command has …, a password or a query of an address stood: put yours there."

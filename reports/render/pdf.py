@@ -242,7 +242,7 @@ def _figures(run: Run) -> list[tuple[str, str]]:
     counts, gating = run.counts, phrases.applicable_gates(run)
     hold = [c for c in gating if c.verdict in HOLDS]
     return [
-        (phrases.executed_count(run), "controls executed"),
+        (phrases.judged_count(run), "controls judged"),
         (f"{len(hold)} of {len(gating)}", "gating controls hold"),
         (str(counts.violated), "violated"),
         (str(counts.contradicted), "runbook corrections"),

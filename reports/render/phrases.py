@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 from reports.evidence.context import Waiver
 from reports.evidence.model import ELSEWHERE, LEFT_OUT, OUTSIDE, Control, Run, Spec, Subject
-from reports.verdict import HOLDS, PASSED, UNDECIDED, Verdict, is_judged
+from reports.verdict import HOLDS, IDLE, PASSED, UNDECIDED, Verdict, is_judged
 
 REHEARSAL = (
     "This was a rehearsal. The backend was Drillbook's reference backend, not Infisical: "
-    "the result is not evidence about a deployment."
+    "the result is not evidence about a deployment. A compose file, keys, a backup and targets that "
+    "were not given are Drillbook's own."
 )
 MAPPED = (
     "Proposals for the reader's own auditor to confirm: the controls show something of the clause, "
@@ -79,10 +80,10 @@ def asked_controls(run: Run) -> list[Control]:
     return [control for control in run.controls if control.note != OUTSIDE]
 
 
-def executed_count(run: Run) -> str:
-    """How many of the controls that the run was asked for were executed, such as 4 of 6."""
-    outside = len(run.controls) - len(asked_controls(run))
-    return f"{run.counts.executed} of {run.counts.planned - outside}"
+def judged_count(run: Run) -> str:
+    """How many of the controls that the run was asked for have a verdict, such as 4 of 6."""
+    asked = asked_controls(run)
+    return f"{sum(control.verdict not in IDLE for control in asked)} of {len(asked)}"
 
 
 def exclusions(run: Run) -> list[dict[str, str | None]]:

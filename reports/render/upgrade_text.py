@@ -64,10 +64,10 @@ def _back(change: Change) -> str:
         f"Going back by changing the tag does not work: on the migrated database "
         f"{change.older or 'the old image'} does not serve every secret. Take a backup just before "
         "the change; to go back, stop the backend, dump what is there into a new file, never "
-        "over that backup (only that has what was written since the change), restore that backup "
-        "into an empty database with psql -v ON_ERROR_STOP=1, empty the cache (redis-cli FLUSHALL "
-        "must print OK; it empties the whole server), and only if that psql ended with exit code "
-        "0, start the old image."
+        "over that backup (only that has what was written since the change; go on only if the "
+        "dump ends with exit code 0), restore that backup into an empty database with psql -v "
+        "ON_ERROR_STOP=1, empty the cache (redis-cli FLUSHALL must print OK; it empties the whole "
+        "server), and only if that psql ended with exit code 0, start the old image."
     )
 
 

@@ -189,17 +189,18 @@ def units(items: Iterable[pytest.Item], seconds: Mapping[str, float]) -> list[li
     """Groups of specs (by the mark xdist_group, or reading), the longest first.
 
     A spec without an earlier run counts as the longest; of these, those with the mark slow come
-    first. Groups of about the same length keep their order.
+    first, then the groups with the most specs: a group runs on one worker, and one that starts last
+    keeps the others waiting. Units of the same length keep their order.
     """
     groups: dict[str, list[pytest.Item]] = {}
     for item in items:
         groups.setdefault(_belongs_to(item), []).append(item)
 
-    def length(unit: list[pytest.Item]) -> tuple[float, bool]:
+    def length(unit: list[pytest.Item]) -> tuple[float, bool, int]:
         taken = sum(seconds.get(one.nodeid, inf) for one in unit)
         # The order of magnitude, in powers of four; all below a moment are equal.
         grade = round(log(max(taken, _MOMENT_S), 4)) if isfinite(taken) else taken
-        return grade, any(one.get_closest_marker("slow") for one in unit)
+        return grade, any(one.get_closest_marker("slow") for one in unit), len(unit)
 
     ordered = sorted(groups.values(), key=length, reverse=True)
     return [[one.nodeid for one in unit] for unit in ordered]

@@ -18,8 +18,9 @@ WORDS = {
 
 @pytest.mark.control("HLT-3")
 @pytest.mark.slow
-def test_health_follows_cache_and_database(deployment, observe, step):
+def test_health_follows_cache_and_database(deployment, record, observe, step):
     with step("stop the cache and poll the health check"), outage(deployment.stack, "redis"):
+        record.note(f"polled for at most {observations.longest_poll_s(deployment):.0f} s")
         without_cache = observations.health_turns_bad(deployment)
 
     with step("start the cache; health is good again"):

@@ -344,6 +344,9 @@ def test_advice_to_restore_over_data_dumps_it_first_and_starts_only_what_is_whol
     # The documented dump command writes to the name of the backup.
     new = "dump what is there into a new file, never over the backup"
     assert [one for one in found if new not in one[1]] == []
+    # A dump that failed has nothing, and the next step drops the database.
+    going_on = re.compile(r"go on only if (that|it|the dump) ends with exit code 0")
+    assert [one for one in found if not going_on.search(one[1])] == []
     # On half a database anyone can sign up as administrator.
     assert [one for one in found if "ON_ERROR_STOP=1" not in one[1]] == []
     assert [one for one in found if "exit code 0, start" not in one[1]] == []
@@ -403,14 +406,35 @@ def test_advice_to_change_the_password_names_each_place_of_it():
     # The product's own connection string wins over everything else.
     told = [(rule.id, rule.write) for rule in rules.rules().values()]
     told += [(one["id"], text) for one in CATALOGUE for text in one.get("corrections", {}).values()]
-    told = [(name, text) for name, text in told if re.search("ALTER USER.*redeploy", text, re.I)]
+    changing = re.compile(r"(ALTER USER|\\password).*redeploy", re.IGNORECASE)
+    told = [(name, text) for name, text in told if changing.search(text)]
     assert len(told) > 2
+    # On a command line a password is in the history, and others see it while it runs.
+    corrections = {one["id"]: one.get("corrections", {}) for one in CATALOGUE}
+    for control, word in (("DBP-1", "restart_kept_old_password"), ("TRB-1", "cure_needs_redeploy")):
+        assert r"\password" in corrections[control][word]
     assert [name for name, text in told if "DB_CONNECTION_URI" not in text] == []
     # A variable POSTGRES_PASSWORD next to that of Coolify's own template changes nothing.
     told.append(("preflight", key_strength.cure("POSTGRES_PASSWORD")))
     told = [(name, text) for name, text in told if "preflight" in name or "POSTGRES_PASS" in text]
     assert len(told) > 2
     assert [name for name, text in told if "SERVICE_PASSWORD_POSTGRES" not in text] == []
+
+
+def test_claims_name_what_was_there():
+    claims = {one["id"]: one["claim"] for one in CATALOGUE}
+    # The key of a backup may come from anywhere, and only --escrow gives two custodians' keys.
+    assert [one for one, text in claims.items() if "escrow" in text and one != "KEY-11"] == []
+    for left in ("users", "machines", "memberships", "imports", "earlier versions"):
+        assert left in claims["MIG-2"]
+    assert "where a release" in claims["SEC-8"].partition("a right for one folder")[2][:40]
+
+
+def test_advice_about_selectors_covers_the_wipe():
+    corrections = {one["id"]: one.get("corrections", {}) for one in CATALOGUE}
+    said = corrections["DEP-5"]["names_lack_the_word"]
+    assert "docker volume ls --filter label=" in said
+    assert "only if both hold this deployment alone" in said
 
 
 def test_a_list_to_look_at_has_names():

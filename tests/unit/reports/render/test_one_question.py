@@ -5,7 +5,7 @@ import pytest
 from reports.evidence.context import Exclusion
 from reports.evidence.model import LEFT_OUT, OUTSIDE
 from reports.render import html, pdf, phrases, terminal
-from reports.verdict import UNDECIDED, Verdict
+from reports.verdict import IDLE, UNDECIDED, Verdict
 from tests.support import sample_run
 
 
@@ -33,14 +33,17 @@ def test_controls_that_were_not_asked_for_are_on_no_page(run):
 
 def test_counts_are_of_what_was_asked(run):
     aside = len(run.controls) - 2
-    assert phrases.executed_count(run) == f"{run.counts.executed} of {run.counts.planned - aside}"
+    judged = [one for one in phrases.asked_controls(run) if one.verdict not in IDLE]
+    assert phrases.judged_count(run) == f"{len(judged)} of {run.counts.planned - aside}"
     assert sum(pdf.pdf_document(run, "")["summary"]["all"]) == 2
 
 
 def test_of_a_whole_run_every_control_is_shown():
     whole = sample_run.run()
     assert phrases.asked_controls(whole) == list(whole.controls)
-    assert phrases.executed_count(whole) == f"{whole.counts.executed} of {whole.counts.planned}"
+    counts = whole.counts
+    judged = counts.satisfied + counts.contradicted + counts.violated + counts.inconclusive
+    assert phrases.judged_count(whole) == f"{judged} of {counts.planned}"
 
 
 def test_what_was_left_aside_is_one_row():

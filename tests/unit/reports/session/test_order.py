@@ -85,6 +85,11 @@ def test_side_by_side_specs_without_an_earlier_run_start_with_the_slow_ones():
     assert units(items, {"b": 20.0, "c": 30.0}) == [["a"], ["b"], ["c"]]
 
 
+def test_side_by_side_specs_of_one_group_do_not_start_last():
+    items = [item("a"), item("b", "reading"), item("c", "slow"), item("d", "reading")]
+    assert units(items, {}) == [["c"], ["b", "d"], ["a"]]
+
+
 @pytest.mark.parametrize(
     ("state", "asked", "reads"),
     [
