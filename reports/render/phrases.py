@@ -15,8 +15,8 @@ from reports.verdict import HOLDS, IDLE, PASSED, UNDECIDED, Verdict, is_judged
 
 REHEARSAL = (
     "This was a rehearsal. The backend was Drillbook's reference backend, not Infisical: "
-    "the result is not evidence about a deployment. A compose file, keys, a backup and targets that "
-    "were not given are Drillbook's own."
+    "the result is not evidence about a deployment. A compose file, keys, a backup and targets "
+    "that were not given are Drillbook's own."
 )
 MAPPED = (
     "Proposals for the reader's own auditor to confirm: the controls show something of the clause, "
