@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -155,36 +155,30 @@ def _end(connection: psycopg.Connection, over: threading.Event) -> None:
             wire.detach()
 
 
-@dataclass(slots=True)
-class Restored:
-    """What was restored: rows by table, bytes of SQL, and whether the dump is complete."""
-
-    rows: dict[str, int] = field(default_factory=dict)
-    bytes: int = 0
-    complete: bool = False
-
-
 def restore_file(
     backup: Path, connect: Connect, kill: Callable[[], None], limits: Limits | None = None
-) -> Restored:
-    """Restore a backup of any form; raises what `restore` raises, and BadInput for other files."""
+) -> int:
+    """Restore a backup of any form, and return its bytes of SQL.
+
+    Raises what `restore` raises, and BadInput for other files.
+    """
     with open_sql(backup) as sql, io.BufferedReader(sql, _BUFFER) as stream:
-        restored = restore(stream, connect, kill, limits)
+        size = restore(stream, connect, kill, limits)
         if sql.broken:
             raise BadInput(f"backup {backup} {sql.broken}")
-    return restored
+    return size
 
 
 def restore(
     stream: IO[bytes], connect: Connect, kill: Callable[[], None], limits: Limits | None = None
-) -> Restored:
-    """Restore a dump as the role that connects, which must be unprivileged.
+) -> int:
+    """Restore a dump as the role that connects, which must be unprivileged; return its bytes.
 
     Raises Hostile or Refused with the line, Cut if the dump ends too early, StackTrouble if the
     machine fails, and Overrun if the restore exceeds its limits: it is cancelled, and if that does
     not help, `kill` ends the database server.
     """
-    script, restored = Script(stream), Restored()
+    script = Script(stream)
     with connect() as connection:
         connection.autocommit = True
         # If the machine crashes, the restore is done again anyway.
@@ -198,29 +192,20 @@ def restore(
                     _run(statement, connection)
                     watch.note_answer()
                 else:
-                    _copy(statement, script, connection, watch, restored)
-    restored.bytes, restored.complete = script.bytes, script.complete
-    return restored
+                    _copy(statement, script, connection, watch)
+    return script.bytes
 
 
 def _copy(
-    statement: Statement,
-    script: Script,
-    connection: psycopg.Connection,
-    watch: Watch,
-    restored: Restored,
+    statement: Statement, script: Script, connection: psycopg.Connection, watch: Watch
 ) -> None:
-    table = statement.table or ""
-    count = restored.rows.get(table, 0)
     try:
         with connection.cursor().copy(statement.text) as copy:
             for piece in script.rows():
                 watch.check(script.line, script.bytes)
                 copy.write(piece)
-                count += piece.count(b"\n")
     except psycopg.Error as trouble:
         raise refusal(statement, connection, explain(trouble), trouble.sqlstate) from None
-    restored.rows[table] = count
 
 
 _BUFFER = 1 << 20

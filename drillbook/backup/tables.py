@@ -316,7 +316,6 @@ class _Reading:
         self._parents: set[str] = set()
         self._referred: dict[str, int] = {}
         self._for_others: dict[str, int] = {}
-        self._filled: set[str] = set()
         self._encoding = ""
         self._zero = 0
         self._misshapen = ""
@@ -352,7 +351,6 @@ class _Reading:
                 self._referred.setdefault(plain(other[1]), statement.line)
 
     def _take(self, statement: Statement, table: str) -> None:
-        self._filled.add(table)
         size, line, tabs = 0, self.script.line, 0
         copy = self._spool if bare_name(table) in self._wanted else None
         start = copy.tell() if copy else self.script.offset
@@ -445,7 +443,7 @@ class _Reading:
             inserts=not self._blocks and not (damage and sql.form != "plain"),
             harm=self._worst(damage),
             for_others=self._for_others,
-            rows_alone=bool(self._filled) and not self._made,
+            rows_alone=bool(self._counts) and not self._made,
             unmade={
                 name: line
                 for name, line in self._referred.items()
@@ -454,8 +452,8 @@ class _Reading:
             lost={
                 name: line
                 for name, line in self._made.items()
-                if self._filled
-                and name not in self._filled
+                if self._counts
+                and name not in self._counts
                 and not _LEFT_OUT.match(bare_name(name))
             },
         )

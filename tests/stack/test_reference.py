@@ -15,6 +15,7 @@ import redis
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from drillbook.stack.database_access import password_statement
 from drillbook.stack.embedded.servers import Cache
 from fixtures.reference import cache
 from fixtures.reference.cache import _as_sent
@@ -159,8 +160,11 @@ def test_pool_keeps_its_connection_but_new_ones_need_the_new_password(services):
     def read(_):
         return backend.ask("GET", "/api/v4/secrets", None, golden.token, **golden.at).status
 
+    def set_password(password):
+        services.postgres.inside(password_statement(password), database="postgres")
+
     with Backend(services, database) as backend:
-        services.postgres.set_password("p@w:x%#?/ é")
+        set_password("p@w:x%#?/ é")
         try:
             assert [read(0), read(0)] == [200, 200]
             with ThreadPoolExecutor(20) as crowd:
@@ -170,7 +174,7 @@ def test_pool_keeps_its_connection_but_new_ones_need_the_new_password(services):
             with Backend(services, database, DB_CONNECTION_URI=uri) as other:
                 assert other.code is None
         finally:
-            services.postgres.set_password(old)
+            set_password(old)
 
 
 def test_health_stays_good_on_a_cached_configuration_while_reads_fail(services):

@@ -13,7 +13,7 @@ from psycopg.pq import ConnStatus
 
 from drillbook.backup.fetch import LocalBackup
 from drillbook.backup.plain_dump import Statement
-from drillbook.backup.restore import Overrun, Refused, Restored
+from drillbook.backup.restore import Overrun, Refused
 from drillbook.backup.restore import refusal as refuse_statement
 from drillbook.core.errors import BadInput, StackTrouble
 from drillbook.core.run_directory import Home, new_run_id
@@ -159,7 +159,7 @@ def test_a_restore_that_failed_is_not_tried_again(drilled):
 
 def test_rows_that_cannot_be_counted_end_the_drill_and_accuse_no_one(drilled, monkeypatch):
     drill, stack = drilled()
-    monkeypatch.setattr("drillbook.drill.drill.restore_copy", lambda *_: Copy(Restored()))
+    monkeypatch.setattr("drillbook.drill.drill.restore_copy", lambda *_: Copy(0))
     stack.connect = lambda: contextlib.nullcontext(Lost())
     with pytest.raises(StackTrouble, match="the count of the rows of the copy: "):
         drill.restore()
