@@ -480,6 +480,26 @@ def test_a_check_that_did_not_end_is_in_sarif_and_not_read_as_no_finding(capsys,
     assert call["executionSuccessful"] is not bool(broken)
 
 
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        (KeyboardInterrupt(), "interrupted; nothing is decided"),
+        (pytest.exit.Exception("x.env: no key", returncode=3), "x.env: no key"),
+    ],
+)
+def test_a_preflight_that_was_interrupted_answers_nothing(capsys, end, said):
+    config = SimpleNamespace(
+        rootpath=ROOT, getoption=lambda *_: "json", option=SimpleNamespace(verbose=0)
+    )
+    preflight = preflight_console.Preflight(config)
+    preflight.checked = ["KEY-8"]
+    preflight.pytest_keyboard_interrupt(SimpleNamespace(value=end))
+    session = SimpleNamespace(exitstatus=pytest.ExitCode.INTERRUPTED)
+    preflight.pytest_sessionfinish(session)
+    assert session.exitstatus == 3
+    assert capsys.readouterr() == ("", f"drillbook preflight: {said}\n")
+
+
 def make_endless(file, kind):
     if kind == "pipe":
         os.mkfifo(file)
