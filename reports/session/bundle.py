@@ -69,6 +69,7 @@ class Bundle:
         self.sealer = sealer or Sealer()
         self._names = tuple(names)
         self.sealed = Sealed()
+        self.not_linked: str | None = None
         self.not_remembered: str | None = None
         self._held: int | None = None
         with _refuse_unwritable(runs):
@@ -104,6 +105,9 @@ class Bundle:
         """The lines at the end of a run: its result or summary, and how it was sealed."""
         yield from result(run, report) if quiet else summary(run, report, verbose=verbose)
         yield from describe_seal(self.sealed)
+        if self.not_linked:
+            said = f"Not linked: {self.not_linked}. Give commands the folder of this run."
+            yield from wrap(said, then="  ", style=("yellow",))
         if self.not_remembered:
             said = f"Not in the history: {self.not_remembered}."
             yield from wrap(said, then="  ", style=("red", "bold"))
@@ -130,8 +134,9 @@ class Bundle:
     def write(self, redactor: Redactor, assemble: Callable[[Redaction], Run]) -> Run:
         """Write and search everything, again if a secret was found; then seal it.
 
-        Sealing and the line in the history come last; if they fail, what was written stays, and
-        `sealed` and `not_remembered` say why. A bundle that is not whole is not sealed.
+        Sealing, the link and the line in the history come last; if they fail, what was written
+        stays, and `sealed`, `not_linked` and `not_remembered` say why. A bundle that is not whole
+        is not sealed.
         """
         seal = self.sealer.facts(self.path.parent)
 
@@ -146,13 +151,23 @@ class Bundle:
                 self.sealed = self.sealer.seal(
                     self.path, run, lambda file: not redactor.scan(file, "", packed=False)
                 )
-            # A run that judged nothing is not linked: the next command is meant for another.
-            if run.counts.executed:
-                fresh = self.path.parent / f".latest-{self.path.name}"
-                fresh.symlink_to(self.path.name)
-                fresh.replace(self.path.parent / "latest")
+        # A run that judged nothing is not linked: the next command is meant for another.
+        if run.counts.executed:
+            self.not_linked = self._link()
         self.not_remembered = remember(run, self.path)
         return run
+
+    def _link(self) -> str | None:
+        """Have `latest` name this run; None, or the reason it failed, such as a folder there."""
+        latest, fresh = self.path.parent / "latest", self.path.parent / f".latest-{self.path.name}"
+        try:
+            fresh.symlink_to(self.path.name)
+            fresh.replace(latest)
+        except OSError as trouble:
+            with suppress(OSError):
+                fresh.unlink()
+            return f"{latest}: {trouble.strerror}"
+        return None
 
     def _settle(
         self, redactor: Redactor, assemble_with: Callable[[list[Leak], set[str]], Run]

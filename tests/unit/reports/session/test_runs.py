@@ -298,6 +298,16 @@ def test_latest_stays_where_a_run_judged_nothing(suite):
     assert latest(pytester).readlink() != before
 
 
+def test_a_folder_in_the_place_of_latest_costs_no_verdict(suite):
+    pytester = suite(two="assert False")
+    latest(pytester).mkdir(parents=True)
+    result = drilled(pytester)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["FAILED. *", "Not linked: *"])
+    assert pytester.path.joinpath("reports/history.jsonl").is_file()
+    assert [*pytester.path.glob("reports/runs/.latest-*")] == []
+
+
 def test_secret_in_a_log_fails_the_run_and_is_taken_out(suite):
     one = f"record.log('db', 'x {SECRET} x'); record.secret('PW', '{SECRET}')"
     pytester = suite(one=one)
