@@ -21,7 +21,7 @@ from reports.evidence import json_file
 from reports.evidence.model import Leak, Redaction, Run
 from reports.export import oscal
 from reports.export.formats import write_document
-from reports.history.runs import load_files, parse_record, remember
+from reports.history.runs import load_files, parse_record, refuse_one_run, remember
 from reports.record import run_metadata
 from reports.redaction.redactor import Redactor, is_packed
 from reports.render import html, junit, markdown, pdf
@@ -65,6 +65,7 @@ class Bundle:
         sealer: Sealer | None = None,
         names: Iterable[str] = WRITERS,
     ) -> None:
+        refuse_one_run(runs)
         self.path = runs / run_id
         self.sealer = sealer or Sealer()
         self._names = tuple(names)

@@ -127,6 +127,16 @@ def test_impossible_run_ends_before_it_begins(suite, arguments, said):
     assert not latest(pytester).exists()
 
 
+def test_a_run_is_not_written_into_the_folder_of_another(suite):
+    pytester = suite()
+    drilled(pytester, "--only-evidence")
+    before = sorted(latest(pytester).rglob("*"))
+    result = drilled(pytester, f"--run-dir={latest(pytester)}")
+    assert result.ret == 3
+    result.stderr.fnmatch_lines(["*is the folder of one run; give --run-dir *reports/runs"])
+    assert sorted(latest(pytester).rglob("*")) == before
+
+
 def test_full_disk_ends_the_run_before_it_begins(suite, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 8, 1 << 20))
     pytester = suite()
