@@ -36,6 +36,7 @@ from reports.evidence.model import (
     is_gating,
 )
 from reports.history.compare import describe, files, matrix
+from reports.history.runs import refuse_one_run
 from reports.record import run_metadata
 from reports.redaction.redactor import Redactor
 from reports.render.phrases import planted_bug
@@ -64,11 +65,7 @@ def refuse_unlike(runs: Sequence[Run]) -> None:
                 f"{run.run.id} is not a shard: it was run without --shard. Join the shards first; "
                 "what comes of it can stand next to other runs"
             )
-        if bug := planted_bug(run.run.command):
-            raise ReportError(
-                f"{run.run.id} has the planted bug {bug}, which a joined record would not name; "
-                "leave it out"
-            )
+        _refuse_bug(run, "joined record")
     for what, seen in _SAME.items():
         alike = [run for run in runs if what != "subject" or _has_stack(run)]
         for run in alike[1:]:
@@ -80,6 +77,14 @@ def refuse_unlike(runs: Sequence[Run]) -> None:
     twice = next((str(shard) for shard in shards if shards.count(shard) > 1), None)
     if twice:
         raise ReportError(f"shard {twice} is there twice")
+
+
+def _refuse_bug(run: Run, what: str) -> None:
+    """ReportError for a run with a planted bug."""
+    if bug := planted_bug(run.run.command):
+        raise ReportError(
+            f"{run.run.id} has the planted bug {bug}, which a {what} would not name; leave it out"
+        )
 
 
 def _has_stack(run: Run) -> bool:
@@ -255,9 +260,15 @@ def main(given: SimpleNamespace) -> int:
     if len(folders) < 2:
         raise ReportError("name the shards, or runs: drillbook evidence merge folder folder ...")
     runs = [_load(folder) for folder in folders]
+    refuse_one_run(run_dir)
     run_id = new_id(datetime.now(UTC))
     command = shlex.join(["drillbook", "evidence", "merge", *(run.run.id for run in runs)])
     if not any(run.run.shard for run in runs):
+        if given.signing_key or given.signing_key_env or given.tsa:
+            raise ReportError(
+                "a matrix is not signed: it names each run's evidence by SHA-256; leave "
+                "--signing-key and --tsa out"
+            )
         lines = _side_by_side(runs, folders, run_dir, id=run_id, command=command)
         write(lines[-1:] if quiet else lines)
         return PASSED
@@ -267,11 +278,15 @@ def main(given: SimpleNamespace) -> int:
     joined = run.model_copy(update={"identity": run.identity.model_copy(update=fresh)})
     sealer = make_sealer(given.signing_key, given.signing_key_env, given.tsa)
     bundle = Bundle(run_dir, joined.run.id, sealer)
-    for part, folder in zip(runs, folders, strict=True):
-        _copy_logs(folder, bundle.logs / str(part.run.shard).replace("/", "-of-"))
     try:
+        for part, folder in zip(runs, folders, strict=True):
+            _copy_logs(folder, bundle.logs / str(part.run.shard).replace("/", "-of-"))
         # Each part was searched for its own secrets, which are not known here.
         written = bundle.write(Redactor(), lambda _: joined)
+    except (OSError, ReportError):
+        # The parts still have everything.
+        shutil.rmtree(bundle.path, ignore_errors=True)
+        raise
     finally:
         bundle.close()
     report = str(bundle.path / "report.html")
@@ -295,6 +310,8 @@ def _side_by_side(
     ids = [run.run.id for run in runs]
     if twice := [one for one in ids if ids.count(one) > 1]:
         raise ReportError(f"run {twice[0]} is there twice")
+    for run in runs:
+        _refuse_bug(run, "matrix")
     digests = {
         run.run.id: file_digest(folder / RECORD) for run, folder in zip(runs, folders, strict=True)
     }

@@ -149,6 +149,32 @@ def test_the_same_run_twice_is_refused(folders, tmp_path, capsys):
     assert "run run-v1-drill-1 is there twice" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "signed", ["--signing-key=signer.key", "--signing-key-env=K", "--tsa=file"]
+)
+def test_a_matrix_that_is_to_be_signed_is_refused(folders, tmp_path, capsys, monkeypatch, signed):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "signer.key").touch()
+    assert commands.merge([*map(str, folders), "--run-dir=runs", signed]) == 3
+    assert "a matrix is not signed: " in capsys.readouterr().err
+    assert [*tmp_path.glob("runs/*-matrix")] == []
+
+
+def test_a_run_with_a_planted_bug_is_refused(folders, tmp_path, capsys):
+    record = folders[0] / "evidence.json"
+    found = json.loads(record.read_text())
+    found["run"]["command"] = "drillbook verify --mutant LosesLongValues"
+    record.write_text(json.dumps(found))
+    assert commands.merge([*map(str, folders), f"--run-dir={tmp_path / 'runs'}"]) == 3
+    assert "the planted bug LosesLongValues, which a matrix would not" in capsys.readouterr().err
+
+
+def test_a_matrix_is_not_written_into_the_folder_of_a_run(folders, capsys):
+    assert commands.merge([*map(str, folders), f"--run-dir={folders[0]}"]) == 3
+    assert "is the folder of one run; give --run-dir " in capsys.readouterr().err
+    assert [one.name for one in folders[0].iterdir()] == ["evidence.json"]
+
+
 def test_what_only_some_were_asked_is_listed_whole_where_it_is_short():
     made = matrix([on("a"), on("b", KEY_3=Verdict.NOT_RUN)])
     (said,) = [line.text for line in describe(made) if "some of them only" in line.text]

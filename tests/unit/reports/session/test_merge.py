@@ -1,5 +1,6 @@
 """Shards joined say what one run would have said; what does not belong together is refused."""
 
+import errno
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from reports.errors import ReportError
 from reports.evidence.model import Run
 from reports.render.context_sections import surroundings
 from reports.seal.manifest import MANIFEST
+from reports.session import merge
 from reports.session.spec_selection import Shard
 from tests.support.commands import call
 from tests.support.own_suite import COMMAND, control_table, make_suite
@@ -176,6 +178,16 @@ def test_logs_and_timeline_say_of_which_shard_they_are(parts, merged, tmp_path):
     assert "hello" in log.read_text()
     boot = next(span for span in found["timeline"] if span["kind"] == "boot")
     assert boot["worker"] == f"{log.parent.name.replace('-of-', '/')} main"
+
+
+def test_a_log_that_cannot_be_copied_leaves_no_half_of_a_run(parts, merged, tmp_path, monkeypatch):
+    def fail(_source, target, **_how):
+        raise OSError(errno.ENOSPC, "No space left on device", str(target))
+
+    monkeypatch.setattr(merge.shutil, "copy2", fail)
+    code, told = merged(*parts)
+    assert (code, "No space left on device" in told) == (3, True)
+    assert [*(tmp_path / "joined").iterdir()] == []
 
 
 def test_a_link_in_a_part_leads_nothing_into_the_joined_bundle(parts, merged, tmp_path):
