@@ -384,9 +384,10 @@ def sign_off(given: SimpleNamespace) -> int:
     """Sign a bundle off as prepared, reviewed or approved; the exit code."""
     who = Who(*(getattr(given, one) or "" for one in ("act", "name", "role", "remark"))).check()
     key = make_sealer(given.signing_key, given.signing_key_env, None).key
-    bundle = bundle_of(Path(given.bundle))
-    trusted = signature.load_trusted_keys(*given.pubkey) if given.pubkey else None
-    run, examination = intact(bundle, Trust(trusted, trusted is None), "it is not signed off")
+    place = Path(given.bundle)
+    bundle, folder = bundle_of(place), place if place.is_dir() else None
+    keys = signature.load_trusted_keys(*given.pubkey) if given.pubkey else None
+    run, examination = intact(bundle, Trust(keys, keys is None), "it is not signed off", folder)
     if (doubts := "; ".join(_doubts(run, examination))) and not given.anyway:
         raise ReportError(f"{bundle}: {doubts}. To sign it all the same: --anyway")
     shown = [*_preview(run, examination)]

@@ -336,12 +336,14 @@ def _check_attachment(archive: Archive) -> str:
     return f"the {RECORD} attached to it is the bundle's"
 
 
-def intact(bundle: Path, trust: Trust, refusal: str) -> tuple[Run, Examination]:
-    """The run of a bundle that passes its checks, and the checks.
+def intact(
+    bundle: Path, trust: Trust, refusal: str, folder: Path | None = None
+) -> tuple[Run, Examination]:
+    """The run of a bundle that passes its checks, and the checks; of a folder, its files as well.
 
     BadBundle if it cannot be opened; Distrusted for a bad check, with `refusal` in the message.
     """
-    examination = Examination(bundle, trust)
+    examination = Examination(bundle, trust, folder)
     try:
         examination.examine()
     except BadBundle as trouble:

@@ -53,6 +53,14 @@ def test_name_stands_in_a_note_as_it_is_written(bundle, capsys):
     assert "approved by Jürgen Groß on" in told(bundle, capsys)[1]
 
 
+def test_a_folder_with_another_document_than_its_bundle_is_not_signed_off(bundle, capsys):
+    (bundle.parent / "report.html").write_text("nicer")
+    assert signed(bundle.parent) == 3
+    assert "report.html next to the bundle is not the one in it" in capsys.readouterr().err
+    assert not bundle.with_name("bundle.zip.approved.json").exists()
+    assert signed(bundle) == 0
+
+
 def test_signature_of_a_trusted_key_counts_and_of_another_does_not(tmp_path, bundle, capsys):
     _, public = key(tmp_path, "grace.key")
     _, other = key(tmp_path, "other.key")
