@@ -5,29 +5,38 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 
 def main() -> None:
     """Run the command line, and exit with its code."""
-    _open_closed_streams()
-    _end_in_order()
-    # UNUSABLE of errors.py, which is not loaded yet.
-    code = 3
-    try:
-        # Imported here: it takes a while, in which someone may press Ctrl-C.
-        from drillbook.cli.commands import COMMANDS
-        from drillbook.cli.parser import run
-        from drillbook.core.application import make_importable
+    sys.exit(end_in_order(_run))
 
-        make_importable()
-        code = run(COMMANDS, sys.argv[1:])
+
+def _run() -> int:
+    # Imported here: it takes a while, in which someone may press Ctrl-C.
+    from drillbook.cli.commands import COMMANDS
+    from drillbook.cli.parser import run
+    from drillbook.core.application import make_importable
+
+    make_importable()
+    return run(COMMANDS, sys.argv[1:])
+
+
+def end_in_order(call: Callable[[], int]) -> int:
+    """The exit code of a call, which SIGTERM and SIGHUP interrupt as Ctrl-C does."""
+    _open_closed_streams()
+    _take_signals()
+    try:
+        return call()
     except KeyboardInterrupt:
         sys.stderr.write("drillbook: interrupted\n")
-    sys.exit(code)
+    # UNUSABLE of errors.py, which may not be loaded yet.
+    return 3
 
 
-def _end_in_order() -> None:
-    """Make SIGTERM and SIGHUP interrupt as Ctrl-C does, so that no secret stays on the disk."""
+def _take_signals() -> None:
+    """Make SIGTERM and SIGHUP interrupt, so that no secret stays on the disk."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         # nohup has SIGHUP ignored.
         if signal.getsignal(number) is signal.SIG_DFL:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from drillbook.cli.__main__ import end_in_order
 from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import Command, run
 from drillbook.core.errors import UNUSABLE
@@ -78,4 +79,4 @@ def main(goal: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(end_in_order(lambda: main(sys.argv[1])))

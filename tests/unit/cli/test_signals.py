@@ -30,14 +30,21 @@ def reading(tmp_path, temporary):
     started = []
     (tmp_path / "key.env").write_text(f"ENCRYPTION_KEY={KEYS[VERSION]}\n")
 
-    def start(**more):
-        words = ["key", "check", "-", "--env-file", str(tmp_path / "key.env")]
+    def start(*, by_make=False, **more):
+        key = tmp_path / "key.env"
+        words = ["drillbook.cli", "key", "check", "-", "--env-file", str(key)]
+        if by_make:
+            words = ["drillbook.cli.from_make", "key-check"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "drillbook.cli", *words],
+            [sys.executable, "-m", *words],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "TMPDIR": str(temporary)},
+            env={
+                **os.environ,
+                "TMPDIR": str(temporary),
+                "MAKEFLAGS": f" -- BACKUP=- ENV_FILE={key}",
+            },
             **more,
         )
         started.append(process)
@@ -69,10 +76,11 @@ def size(file):
         return 0
 
 
+@pytest.mark.parametrize("by_make", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_ended_command_leaves_no_copy(temporary, reading, number):
+def test_an_ended_command_leaves_no_copy(temporary, reading, number, by_make):
     # The tests may have been started by nohup.
-    process = reading(preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
+    process = reading(by_make=by_make, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     process.send_signal(number)
     assert process.wait(30) == 3
     assert "interrupted" in process.stderr.read()
