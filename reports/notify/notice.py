@@ -37,7 +37,7 @@ from urllib.request import Request, urlopen
 from drillbook.core import options as o
 from drillbook.core.application import install_extra
 from drillbook.core.display import printable
-from drillbook.core.files import load_text, refuse_open
+from drillbook.core.files import load_text, refuse_open, write_file
 from drillbook.core.options import nearest
 from reports.config.declarations import Words, load_words
 from reports.errors import BadDeclaration
@@ -421,13 +421,15 @@ def check_target(path: Path) -> None:
     _import_extra("prometheus_client", f"{path}: metrics need prometheus-client")
     if not path.parent.is_dir() or path.is_dir():
         raise BadDeclaration(f"{path}: name a file in a folder that exists")
+    if path.suffix != ".prom":
+        raise BadDeclaration(f"{path}: the collector reads only names that end in .prom; give one")
 
 
 def write_metrics(
     path: Path, runs: Iterable[Past], found: Sequence[Standing], system: str, now: datetime
 ) -> None:
     """Write the file of metrics, whole or not at all; OSError if the disk refuses."""
-    from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+    from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
     registry = CollectorRegistry()
     gauges: dict[str, Gauge] = {}
@@ -453,7 +455,8 @@ def write_metrics(
         say("act_days_until_due", (standing.due - now.date()).days, **labels)
         say("act_stale", standing.overdue, **labels)
     say("written_timestamp_seconds", now.timestamp())
-    write_to_textfile(str(path), registry)
+    # Another user's node_exporter reads it, and a unit has a umask of 077.
+    write_file(path, generate_latest(registry), 0o644)
 
 
 def _say_run(say: Callable[..., None], run: Past, labels: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 """The metrics say how things stand; rules and dashboard ask for nothing that is not among them."""
 
 import json
+import os
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -103,6 +104,15 @@ def test_a_name_cannot_break_the_file(tmp_path):
     }
 
 
+def test_the_collector_can_read_the_file(tmp_path):
+    before = os.umask(0o077)
+    try:
+        written(tmp_path)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "drillbook.prom").stat().st_mode & 0o777 == 0o644
+
+
 def test_every_expression_is_promql_over_metrics_that_exist():
     known = {f"drillbook_{name}" for name in GAUGES}
     for expression in ASKED:
@@ -133,6 +143,13 @@ def test_a_place_that_takes_no_file_is_refused(tmp_path):
     for path in (tmp_path, tmp_path / "absent" / "x.prom"):
         with pytest.raises(BadDeclaration, match="name a file in a folder that exists"):
             check_target(path)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "x.prom.txt"])
+def test_a_file_that_no_collector_reads_is_not_replaced(tmp_path, name):
+    with pytest.raises(BadDeclaration, match=r"reads only names that end in \.prom; give one"):
+        check_target(tmp_path / name)
+    check_target(tmp_path / "x.prom")
 
 
 def test_a_full_disk_is_a_warning(tmp_path, monkeypatch, capsys):
