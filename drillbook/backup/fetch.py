@@ -263,6 +263,8 @@ def _dump(order: _Order) -> LocalBackup:
     BadInput in one sentence where that fails.
     """
     _refuse_choice(order.address.shown, order.selection)
+    if unknown := order.options.keys() - {"user", "database"}:
+        raise BadInput(f"docker: has no setting {min(unknown)}; there are user= and database=")
     name = order.address.what
     container = _inspect(name)
     env = dict(pair.partition("=")[::2] for pair in container["Config"].get("Env") or ())

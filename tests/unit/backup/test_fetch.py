@@ -471,6 +471,12 @@ def test_a_secret_where_a_long_message_is_cut_is_hidden(monkeypatch):
     assert "geh" not in told
 
 
+def test_an_unknown_setting_of_a_container_dumps_no_other_database():
+    refused = pytest.raises(BadInput, match="docker: has no setting databse; there are user= and")
+    with refused, fetch_backup("docker:db", lambda _: None, {"databse": "x", "user": "u"}):
+        pass
+
+
 def test_a_dump_of_a_container_waits_for_no_lock_for_ever(monkeypatch):
     called = []
     answer = SimpleNamespace(returncode=0, stdout=inspected(Config={"Env": None}), stderr=b"")
