@@ -25,7 +25,7 @@ from reports.history.status import of_system, recurs, sealed_past, standings
 from reports.seal.manifest import BUNDLE, SIGNATURE
 from reports.seal.signature import open_envelope
 from reports.seal.verification import ACTS, Trust
-from reports.verdict import PASSED
+from reports.verdict import PASSED, UNUSABLE
 
 # The name of a run, or of a matrix of runs: when it began, and three random bytes.
 _RUN = re.compile(r"(\d{8}T\d{6}Z)-[0-9a-f]{6}(-matrix)?")
@@ -39,30 +39,37 @@ def main(given: SimpleNamespace) -> int:
 
     Kept are the run that `latest` names, a run that may be under way, runs that something depends
     on, the last keep_last, and runs younger than keep_within. The line of a run in the history
-    stays, and so does everything that is not a run.
+    stays, and so does everything that is not a run. What cannot be removed is listed as kept, and
+    ends the command with UNUSABLE.
     """
     folder, now = find_runs(given.run_dir), datetime.now(UTC)
     since = now - timedelta(days=int((given.keep_within or "0d")[:-1]))
     retained = reasons_to_keep(folder, now)
     kept: list[dict[str, str]] = []
     removed: list[str] = []
-    for run, reason in _old_runs(folder, int(given.keep_last or 0), since, retained):
+    code = PASSED
+    for run, why in _old_runs(folder, int(given.keep_last or 0), since, retained):
+        reason = why
+        if not (reason or given.dry_run):
+            try:
+                shutil.rmtree(run)
+            except OSError as trouble:
+                reason = f"not removed, or in part: {trouble.filename or run}: {trouble.strerror}"
+                code = UNUSABLE
         if reason:
             kept.append({"run": run.name, "reason": reason})
-            continue
-        if not given.dry_run:
-            shutil.rmtree(run)
-        removed.append(run.name)
+        else:
+            removed.append(run.name)
     if given.output == "json":
         dry = bool(given.dry_run)
         write_json("prune", folder=str(folder), removed=removed, kept=kept, dry_run=dry)
-        return PASSED
+        return code
     word = "would be removed" if given.dry_run else "removed"
     lines = [f"{word}: {name}" for name in removed]
     # A reason may quote a record, whose author can be a stranger.
     lines += [printable(f"kept: {row['run']} ({row['reason']})") for row in kept]
     sys.stdout.write("\n".join([*lines, f"{folder}: {len(removed)} {word}, {len(kept)} kept\n"]))
-    return PASSED
+    return code
 
 
 def _old_runs(

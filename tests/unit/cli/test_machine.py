@@ -21,6 +21,7 @@ from drillbook.core.errors import NoHost
 from drillbook.stack.containers import compose, docker_engine
 from drillbook.stack.processes import why_unavailable
 from reports.config.declarations import WaiverEntry, Words
+from reports.history import retention
 from reports.history.runs import describe_latest
 from reports.session.bundle import Bundle
 
@@ -288,6 +289,24 @@ def test_prune_keeps_a_run_that_may_be_under_way(runs, capsys):
     bundle.close()
     assert call("prune", "--keep-last", "0") == 0
     assert not bundle.path.exists()
+
+
+def test_prune_goes_on_after_a_run_that_it_cannot_remove(runs, capsys, monkeypatch):
+    place, names = runs
+    remove = retention.shutil.rmtree
+
+    def fail(run):
+        if run.name == names[1]:
+            raise PermissionError(errno.EACCES, "Permission denied", "report.html")
+        remove(run)
+
+    monkeypatch.setattr(retention.shutil, "rmtree", fail)
+    assert call("prune", "--keep-last", "1", "--output", "json") == 3
+    told = json.loads(capsys.readouterr().out)
+    reasons = {one["run"]: one["reason"] for one in told["kept"]}
+    assert reasons[names[1]] == "not removed, or in part: report.html: Permission denied"
+    assert not {names[1], names[4]} & {*told["removed"]}
+    assert {one.name for one in place.iterdir()} & {*names} == reasons.keys()
 
 
 def test_prune_without_a_word_of_what_to_keep_removes_nothing(runs, capsys):
