@@ -17,6 +17,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, starmap
 from pathlib import Path
 
 from drillbook.core.display import Result, hide_values, printable, write_json, write_sarif
@@ -74,18 +75,20 @@ class Report:
 def lint(paths: Sequence[str | Path], output: str = "text", fix: bool = False) -> int:
     """Print the findings in documents, with fix also write them corrected; the exit code."""
     report, said = Report([str(path) for path in paths]), list[str]()
+    corrigible: list[tuple[Document, list[tuple[int, str]]]] = []
     for path in paths:
         document = Document(str(path), load_text(Path(path), "the runbook"))
         if OURS.search(f"{path} {document.text}"):
             before = len(report.findings)
             report.add(document)
             found = [(one.line, one.rule.id) for one in report.findings[before:]]
+            corrigible.append((document, found))
             said += [] if document.blocks else [f"{path}: {_NO_BLOCK}"]
-            said += [write_correction(document, found)] if fix else []
         else:
             report.foreign.append(str(path))
     {"text": _as_text, "json": _as_json, "sarif": _as_sarif}[output](report)
-    for sentence in said:
+    # Written last, one after the other: if one fails, everything before it has been said.
+    for sentence in chain(said, starmap(write_correction, corrigible if fix else ())):
         print(printable(sentence), file=sys.stderr)  # noqa: T201
     return _FOUND if report.findings else 0
 

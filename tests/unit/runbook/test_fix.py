@@ -161,6 +161,18 @@ def test_no_other_text_is_overwritten(tmp_path, capsys, name):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_a_copy_that_cannot_be_written_hides_no_finding_and_no_copy(tmp_path, capsys):
+    for name in ("one.md", "two.md"):
+        (tmp_path / name).write_text(WRONG)
+    (tmp_path / "two.md.patch").write_text("mine\n")
+    assert call("runbook lint", ["--fix", tmp_path / "one.md", tmp_path / "two.md"]) == 3
+    told = capsys.readouterr()
+    assert "two.md:" in told.out
+    assert " in 2 files" in told.out
+    assert f"corrected in {tmp_path / 'one.corrected.md'}" in told.err
+    assert not (tmp_path / "two.corrected.md").exists()
+
+
 def test_a_link_is_not_written_through(tmp_path, capsys):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "mine.md").write_text("")
