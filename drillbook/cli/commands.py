@@ -11,7 +11,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -22,7 +22,7 @@ from drillbook.core import options as o
 from drillbook.core.application import IS_CHECKOUT, PACKAGE, ROOT, install_extra
 from drillbook.core.display import write_json
 from drillbook.core.errors import UNUSABLE, BadInput
-from drillbook.core.files import write_file
+from drillbook.core.files import read_file, write_file
 
 if TYPE_CHECKING:
     from reports.notify.notice import Announcement
@@ -132,6 +132,11 @@ def _preflight(given: Given) -> int:
     if record:
         option = record[0].partition("=")[0]
         raise BadInput(f"{option} needs a record; add --run-dir")
+    with suppress(OSError):
+        # `drillbook init` writes it with every line as a comment.
+        if re.search(rb"(?m)^\[\[waiver\b", read_file(Path("waivers.toml"), 1 << 20)):
+            said = "waivers.toml counts only with --run-dir"
+            sys.stderr.write(f"drillbook preflight: {said}\n")
     words = ["--preflight", *_WITHOUT_STACK, *files, *given.words(o.FINDINGS)]
     return _call_pytest(words, _FILE_CHECKS)
 

@@ -391,6 +391,22 @@ def test_a_key_that_others_can_read_is_warned_of(folder, monkeypatch, capsys, co
     assert capsys.readouterr().err.startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("text", "words", "said"),
+    [
+        ("[[waiver]]\n", [], "drillbook preflight: waivers.toml counts only with --run-dir\n"),
+        ("[[waiver]]\n", ["--run-dir=runs"], ""),
+        ("# [[waiver]]\n", [], ""),
+    ],
+)
+def test_a_preflight_without_a_record_says_that_waivers_do_not_count(
+    folder, monkeypatch, capsys, text, words, said
+):
+    monkeypatch.setattr("drillbook.cli.commands._call_pytest", lambda *_: 0)
+    (folder / "waivers.toml").write_text(text)
+    assert (run(COMMANDS, ["preflight", *words]), capsys.readouterr().err) == (0, said)
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=[one.name for one in COMMANDS])
 @pytest.mark.usefixtures("folder")
 def test_the_example_of_a_command_is_a_line_it_takes(command):
