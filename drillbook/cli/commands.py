@@ -372,7 +372,7 @@ COMMANDS: Sequence[Command] = (
         "drillbook key check backup.sql.gz --env-file .env",
         _calls("drillbook.cli.offline_checks", "check_key"),
         arguments=(o.PIPED_BACKUP,),
-        options=(o.KEY_FILES, o.BACKUP_OPTIONS, o.SELECT, o.SEED, o.OUTPUT),
+        options=(o.KEY_FILES, o.BACKUP_OPTIONS, o.SELECT, o.SEED_OF_CHOICE, o.OUTPUT),
         needs=(o.KEY_FILES,),
     ),
     Command(
@@ -382,8 +382,8 @@ COMMANDS: Sequence[Command] = (
         _check_backup,
         arguments=(o.PIPED_BACKUP,),
         options=(
-            *(o.KEY_FILES, o.BACKUP_OPTIONS, o.SELECT, o.SEED, o.MAX_AGE, o.DROP),
-            *(o.KEEP_AT_LEAST, o.OUTPUT, o.CONFIG, *_PINGED),
+            *(o.KEY_FILES, o.BACKUP_OPTIONS, o.SELECT, o.SEED_OF_CHOICE, o.MAX_AGE),
+            *(o.DROP, o.KEEP_AT_LEAST, o.OUTPUT, o.CONFIG, *_PINGED),
         ),
         needs=(o.KEY_FILES,),
     ),
@@ -660,7 +660,7 @@ COMMANDS: Sequence[Command] = (
         "drillbook qualify --mutants KEY-3 --healthy 0 --stack embedded",
         _in_checkout(_calls("reports.qualification.command")),
         options=(
-            *(o.STACK, o.IMAGE, o.MUTANTS, o.PART, o.HEALTHY, o.WORKERS),
+            *(o.STACK, o.QUALIFIED_IMAGE, o.MUTANTS, o.PART, o.HEALTHY, o.WORKERS),
             *(o.GENERATED, o.FIXED_SEED),
             o.KEEP,
         ),

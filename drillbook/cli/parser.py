@@ -26,6 +26,7 @@ from drillbook.core.options import (
     BACKUP_OPTIONS,
     EXCLUSIVE,
     PING,
+    USED_WITH,
     Option,
     default,
     fault,
@@ -189,6 +190,9 @@ def _refuse_unknown_variables(commands: Sequence[Command]) -> None:
 class _Value(click.ParamType[str]):
     """A click type that judges a value by the kind of its option."""
 
+    # click would split the variable of a repeatable option at blanks, which a path may have.
+    envvar_list_splitter = os.pathsep
+
     def __init__(self, option: Option) -> None:
         self.name = option.kind.metavar
         self._option = option
@@ -306,17 +310,14 @@ class _Command(click.Command):
             formatter.write_text(self.example)
 
     def invoke(self, ctx: click.Context) -> int:
+        ignored = dict(self._ignored(ctx))
         given = Given(self._command, ctx.params, self._line)
-        given = replace(given, line=f"{self._line}{self._from_environment(ctx, given)}")
+        given = replace(given, line=f"{self._line}{self._from_environment(ctx, given, ignored)}")
         for one in self._command.needs:
             spare = self._command.spared.get(one)
             if not (given[one] or (spare and given[spare])):
                 raise Refusal(f"--{one.name} is missing; for example: {self.example}")
-        for group in EXCLUSIVE:
-            among = (one for one in group if one in self._command.options)
-            both = [f"--{one.name}" for one in among if self._is_given(ctx, one)]
-            if len(both) > 1:
-                raise Refusal(f"{' and '.join(both)} exclude each other; give one of them")
+        self._refuse_contradictions(ctx, ignored)
         place = ctx.params.get(BACKUP.key)
         on_line = ctx.get_parameter_source(BACKUP_OPTIONS.key) is ParameterSource.COMMANDLINE
         if on_line and place and (place == "-" or Path(place).expanduser().exists()):
@@ -334,24 +335,51 @@ class _Command(click.Command):
             names = (trouble.filename, trouble.strerror or str(trouble))
             raise Refusal(": ".join(str(one) for one in names if one)) from None
 
-    def _from_environment(self, ctx: click.Context, given: Given) -> str:
+    def _from_environment(
+        self, ctx: click.Context, given: Given, ignored: Mapping[Option, str]
+    ) -> str:
         """What the environment gave, as words that complete the command line in the record.
 
-        The address of a monitor is left out: anyone who knows it can report to it.
+        The address of a monitor is left out: anyone who knows it can report to it. So is what is
+        ignored: the completed line would be refused.
         """
 
         def is_from_there(one: Option) -> bool:
-            return (
-                one is not PING and ctx.get_parameter_source(one.key) is ParameterSource.ENVIRONMENT
-            )
+            source = ctx.get_parameter_source(one.key)
+            used = one is not PING and one not in ignored
+            return used and source is ParameterSource.ENVIRONMENT
 
         words = given.words(*filter(is_from_there, self._command.options))
         words += [str(given[one]) for one in filter(is_from_there, self._command.arguments)]
         return "".join(f" {shlex.quote(word)}" for word in words)
 
+    def _refuse_contradictions(self, ctx: click.Context, ignored: Mapping[Option, str]) -> None:
+        """Refuse options that exclude each other, and those on the line that are ignored."""
+        for group in EXCLUSIVE:
+            both = [self._label(ctx, one) for one in group if self._is_given(ctx, one)]
+            if len(both) > 1:
+                raise Refusal(f"{' and '.join(both)} exclude each other; give one of them")
+        for one, how in ignored.items():
+            source = ctx.get_parameter_source(one.key)
+            if self._is_given(ctx, one) and source is ParameterSource.COMMANDLINE:
+                raise Refusal(f"{self._label(ctx, one)} is not used {how}; leave it out")
+
+    def _ignored(self, ctx: click.Context) -> Iterator[tuple[Option, str]]:
+        """The options that have no effect here, each with the reason."""
+        for options, other, uses in USED_WITH:
+            if other.key in ctx.params and not uses(value := ctx.params[other.key]):
+                how = f"{'with' if value else 'without'} {self._label(ctx, other)}"
+                how += f" {value}" if value and isinstance(value, str) else ""
+                yield from ((one, how) for one in options)
+
+    def _label(self, ctx: click.Context, option: Option) -> str:
+        """The name by which an option or argument was given, which may be that of its variable."""
+        return _label(next(one for one in self.params if one.name == option.key), ctx)
+
     def _is_given(self, ctx: click.Context, option: Option) -> bool:
         source = ctx.get_parameter_source(option.key)
-        return bool(ctx.params[option.key]) and source is not ParameterSource.DEFAULT
+        is_own = option in self._command.options
+        return is_own and bool(ctx.params[option.key]) and source is not ParameterSource.DEFAULT
 
 
 def find_fault(command: Command, words: Sequence[str]) -> str:
@@ -407,7 +435,8 @@ def _group(commands: Sequence[Command], words: Sequence[str]) -> _Group:
     root = _Group(
         _PROGRAM,
         help="Test the runbook, the backups and the keys of a self-hosted Infisical.",
-        epilog=f"{_PROGRAM} COMMAND --help shows the options of a command, and an example.",
+        epilog=f"{_PROGRAM} COMMAND --help shows the options of a command, and an example. "
+        f"DRILLBOOK_ENV_FILE sets --env-file, and so on; several values have {os.pathsep} between.",
     )
     shown = {"message": "%(prog)s %(version)s", "help": "Show the version."}
     click.version_option(package_name=_PROGRAM, prog_name=_PROGRAM, **shown)(root)

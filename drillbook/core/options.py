@@ -6,6 +6,7 @@ its text and the file system alone, so that a wrong one is refused before anythi
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 import secrets
@@ -351,6 +352,7 @@ WORKERS = Option(
     bare="1",
 )
 IMAGE = Option("image", IMAGE_NAME, "backend image to use instead of the pinned one")
+QUALIFIED_IMAGE = replace(IMAGE, help="backend image of the stacks in containers")
 TO_DATABASE = Option(
     "to-database",
     choice("14", "15", "16", "17", "18"),
@@ -394,6 +396,7 @@ BUDGET = Option(
     "number and length of the action sequences, such as 100x12",
 )
 SEED = Option("seed", number(0, 2**64), "repeat the order and random data of an earlier run")
+SEED_OF_CHOICE = replace(SEED, help="repeat a random choice")
 STRICT = Option(
     "strict-claims", SWITCH, "also fail where the runbook is contradicted", also=("strict",)
 )
@@ -612,20 +615,35 @@ DRILL = Option("drill", SWITCH, "drill the given backup with its keys")
 REHEARSE = Option("rehearse", SWITCH, "rehearse a change of release")
 REWRAPPED = Option("rewrapped", TEXT, "the backup that was rewrapped, to be tried out")
 
-# What only a rehearsal uses.
-_OF_REHEARSAL = (IMAGE, COMPOSE, CERTIFIED, SIGNING_KEY, SIGNING_KEY_ENV, TSA)
 # Options that exclude each other.
 EXCLUSIVE = (
     *((CERTIFIED, one) for one in (MUTANT, WAIVERS, CONTROLS, SHARD)),
     (SIGNING_KEY, SIGNING_KEY_ENV),
     (QUIET, VERBOSE),
     (PING, PING_FILE),
-    (RUN_DIR, FINDINGS),
     (NEWER, TO_DATABASE),
-    *((NO_REHEARSAL, one) for one in _OF_REHEARSAL),
     (RECIPIENT, PASSPHRASE_FILE, PLAINTEXT),
     (PUBKEY, UNSIGNED),
     (TSA, TSR),
+)
+_OF_REHEARSAL = (
+    *(STACK, IMAGE, COMPOSE, RUN_DIR, CONFIG, WAIVERS, CERTIFIED, REASON, OPERATOR),
+    *(SIGNING_KEY, SIGNING_KEY_ENV, TSA, SEED, QUIET, VERBOSE),
+)
+_OF_INSTANCE = (CREDENTIAL, ENV_FILE, BACKUPS, BACKUP_OPTIONS, DOCKER, PROJECT, CA, PLAIN_URL)
+# Options that a command with another one uses only for some of the other's values. One that is set
+# for every command, in the environment, is no mistake.
+USED_WITH: tuple[tuple[tuple[Option, ...], Option, Callable[[Any], bool]], ...] = (
+    (_OF_REHEARSAL, NO_REHEARSAL, operator.not_),
+    ((PROJECT,), DOCKER, bool),
+    ((BACKUP_OPTIONS,), BACKUP, bool),
+    (_OF_INSTANCE, URL, lambda url: url != "rehearsal"),
+    ((SEED_OF_CHOICE,), SELECT, lambda choice: choice.startswith("random:")),
+    ((FINDINGS,), RUN_DIR, operator.not_),
+    ((VERIFY_FROM, VERIFY_TO), TO_DATABASE, operator.not_),
+    ((COMMAND_IMAGE,), SCHEDULER, lambda scheduler: scheduler in ("kubernetes", "coolify")),
+    ((PUBKEY,), INSTANCES, operator.not_),
+    ((QUALIFIED_IMAGE,), STACK, lambda stack: stack != "embedded"),
 )
 
 

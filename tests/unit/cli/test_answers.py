@@ -138,4 +138,4 @@ def test_findings_have_a_place_as_code_hosts_show_them(folder, capsys, line):
 def test_of_a_record_evidence_json_is_the_form_for_programs(folder, capsys):
     line = "preflight --env-file .env --run-dir drillbook-runs --output json"
     assert run(COMMANDS, line.split()) == 3
-    assert "--run-dir and --output exclude each other" in capsys.readouterr().err
+    assert "--output is not used with --run-dir" in capsys.readouterr().err

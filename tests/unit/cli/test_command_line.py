@@ -156,8 +156,52 @@ WRONG = [
         shlex.join([*RECOVER, "--out", "x", "--plaintext", "--recipient", "age1x"]),
         "--recipient and --plaintext exclude each other",
     ),
-    (shlex.join([*REKEY, "--no-rehearsal", "--image", "a:1"]), "exclude each other"),
-    (shlex.join([*REKEY, "--no-rehearsal", "--certified"]), "exclude each other"),
+    *(
+        (shlex.join([*REKEY, "--no-rehearsal", *words]), f"{words[0]} is not used with --no-reh")
+        for words in (
+            *(["--image", "a:1"], ["--compose", "docker-compose.yml"], ["--stack", "embedded"]),
+            *(["--certified"], ["--run-dir", "runs"], ["--reason", "x"], ["--operator", "Ada"]),
+            *(["--config", ".env"], ["--waivers", ".env"], ["--seed", "1"], ["--quiet"]),
+            *(["--verbose"], ["--signing-key", "drill.key"], ["--tsa", "file"]),
+        )
+    ),
+    *(
+        (f"live rehearsal {words}", f"{words.split()[0]} is not used with URL rehearsal")
+        for words in (
+            *("--credential token.env", "--docker", "--env-file .env", "--ca .env"),
+            *("--project x", "--backup folder", "--plain-url http://h"),
+        )
+    ),
+    ("live https://h.example.com --project x", "--project is not used without --docker; leave it"),
+    (
+        "live https://h.example.com --backup-options .env",
+        "--backup-options is not used without --backup",
+    ),
+    ("preflight --backup-options .env", "--backup-options is not used without --backup"),
+    ("preflight --output json --run-dir x", "--output is not used with --run-dir x; leave it out"),
+    *(
+        (
+            f"rehearse backup.sql.gz --env-file keys.env --to-database 17 {name} runs/on-v1",
+            f"{name} is not used with --to-database 17",
+        )
+        for name in ("--verify-from", "--verify-to")
+    ),
+    *(
+        (
+            f"schedule {name} --command-image a:1 -- sweep",
+            f"--command-image is not used with SCHEDULER {name}",
+        )
+        for name in ("systemd", "cron")
+    ),
+    (
+        "fleet enqueue --queue local --instance a --pubkey drill.key.pub",
+        "--pubkey is not used with --instance; leave it out",
+    ),
+    *(
+        (f"{name} backup.sql --env-file .env --seed 1", "--seed is not used with --select newest")
+        for name in ("key check", "backup check")
+    ),
+    ("qualify --image a:1 --stack embedded", "--image is not used with --stack embedded"),
     ("verify --certified --control KEY-1", "--certified and --controls exclude each other"),
     ("verify --certified --mutant LosesLongValues", "exclude each other"),
     ("verify --quiet --verbose", "--quiet and --verbose exclude each other"),
@@ -305,6 +349,16 @@ WRONG_VARIABLES = [
         "--name is missing",
     ),
     ("rehearse backup.sql.gz --env-file .env", {"FROM": "a:1", "TO": "a:2"}, "--from is missing"),
+    (
+        "verify --signing-key-env K",
+        {"DRILLBOOK_SIGNING_KEY": "drill.key"},
+        "DRILLBOOK_SIGNING_KEY and --signing-key-env exclude each other",
+    ),
+    (
+        "preflight --output json",
+        {"DRILLBOOK_RUN_DIR": "runs"},
+        "--output is not used with DRILLBOOK_RUN_DIR runs; leave it out",
+    ),
 ]
 
 
@@ -356,6 +410,31 @@ def test_a_variable_of_an_options_name_sets_it(folder, monkeypatch):
     monkeypatch.setenv("DRILLBOOK_CERTIFIED", "no")
     assert kept("verify --stack auto")[options.STACK] == "auto"
     assert not kept("verify")[options.CERTIFIED]
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "value"),
+    [
+        (shlex.join([*REKEY, "--no-rehearsal"]), "STACK", "embedded"),
+        ("preflight --run-dir runs", "OUTPUT", "json"),
+        ("live rehearsal", "ENV_FILE", ".env"),
+        ("key check backup.sql --env-file .env", "SEED", "1"),
+    ],
+)
+def test_what_is_set_for_every_command_may_be_ignored_by_one(
+    folder, monkeypatch, line, name, value
+):
+    monkeypatch.setenv(f"DRILLBOOK_{name}", value)
+    given = kept(line)
+    assert given.values[name.lower()] == value
+    # The line in the record can be given again.
+    assert given.line == f"drillbook {line}"
+
+
+def test_a_variable_of_several_files_may_have_a_blank_in_a_name(folder, monkeypatch):
+    monkeypatch.setenv("DRILLBOOK_ENV_FILE", "/srv/my keys/.env:new.env")
+    given = kept("key check backup.sql")
+    assert given[options.KEY_FILES] == ("/srv/my keys/.env", "new.env")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=[one.name for one in COMMANDS])
@@ -571,7 +650,7 @@ FORWARDED = [
     ("key-check", " -- BACKUP=.env ENV_FILE=.env OUTPUT=json", options.OUTPUT, "json"),
     ("key-check", " -- BACKUP=- ENV_FILE=.env", options.BACKUP, "-"),
     ("key-recover", " -- BACKUP=- ENV_FILE=a OUT=x PLAINTEXT=yes", options.PLAINTEXT, True),
-    ("live", " -- URL=rehearsal BACKUP=folder", options.BACKUP, "folder"),
+    ("live", " -- URL=https://h.example.com BACKUP=folder", options.BACKUP, "folder"),
     ("evidence-render", " -- RECORD=bundle.zip", options.RECORD, "bundle.zip"),
     ("evidence-export", " -- FORMAT=hdf BUNDLE=bundle.zip", options.TAKER, "hdf"),
     ("evidence-merge", r" -- RUNS=runs/one\ runs/two", options.RUNS, ("runs/one", "runs/two")),
