@@ -192,6 +192,9 @@ def main(
             place += "system_id of one in drillbook.toml"
         if ahead := [one.id for one in runs if one.finished.date() > now.date()]:
             place += f"; of a day in the future, so not counted: {', '.join(ahead)}"
+        kept = [one.id for one in history.runs if one.kept] if keys is not None else []
+        if moved := [one for one in kept if not (run_dir / one).is_dir()]:
+            place += f"; in a folder of another name, so not counted: {', '.join(moved)}"
         write(_lines(history, found, place, counted, quarter, now.date()))
     return FAILED if history.troubles or any(one.overdue for one in found) else PASSED
 

@@ -228,6 +228,15 @@ def test_with_keys_only_what_they_signed_counts(runs, tmp_path, capsys):
     assert (code, "Nothing is overdue." in told.out) == (0, True)
 
 
+def test_with_keys_a_run_in_a_renamed_folder_is_named(runs, tmp_path, capsys):
+    mine, public = key(tmp_path)
+    sealed(runs, mine, **drilled("mine"))
+    (runs / "mine").rename(runs / "kept")
+    code, told = ran(runs, capsys, f"--pubkey={public}")
+    said = " ".join(told.out.split())
+    assert (code, "in a folder of another name, so not counted: mine" in said) == (1, True)
+
+
 def test_rewritten_history_is_not_believed_under_a_key(runs, tmp_path, capsys):
     mine, public = key(tmp_path)
     sealed(runs, mine, **drilled("mine", grade="rehearsal"))
