@@ -365,11 +365,12 @@ def test_expired_access_is_refused(deployment, step):
         assert good
 
     with step(
-        "give it one for a single log-in, and revoke another: they are accepted once, and never; "
-        "one for two log-ins is accepted twice"
+        "give it one for a single log-in, and revoke another that was used: they are accepted "
+        "once, and never; one for two log-ins is accepted twice"
     ):
         once, twice = (owner.create_client_secret(machine, numUsesLimit=n)[0] for n in (1, 2))
         revoked, number = owner.create_client_secret(machine)
+        assert credentials.can_log_in(public, revoked)
         owner.revoke_client_secret(revoked, number)
         tried = (once, revoked, once, twice, twice, twice)
         let = [credentials.can_log_in(public, one) for one in tried]
