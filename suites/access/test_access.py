@@ -240,6 +240,23 @@ def test_no_member_makes_administrators(deployment, stranger, step):
         assert access.find_grants(api, project, ("admin",), writer, newcomer) == []
 
 
+def test_no_member_of_the_organization_administers_it(deployment, step):
+    golden, owner = deployment.golden, deployment.owner
+    organization = golden.admin.organization
+    with step("create a machine that is a member of the organization and of no project"):
+        machine = owner.create_identity(organization, "employee", role="member")
+        api = deployment.public.as_bearer(deployment.public.login(machine))
+        chief = {"name": "chief", "organizationId": organization, "role": "admin"}
+
+    with step("it reads no project, changes no setting, and makes no administrator"):
+        asked = {
+            "read": lambda: api.secrets(golden.place("prod")),
+            "change a setting": lambda: api.change_settings({"allowSignUp": True}),
+            "make an administrator": lambda: api.http.call("POST", "/api/v1/identities", json=chief),
+        }
+        assert [name for name, ask in asked.items() if credentials.is_allowed(ask)] == []
+
+
 def test_lost_rights_end(deployment, stranger, record, observe, step):
     owner = deployment.owner
     own, other = (owner.create_project(f"{one} project of a leaver") for one in ("First", "Second"))
