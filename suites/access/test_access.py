@@ -252,7 +252,9 @@ def test_no_member_of_the_organization_administers_it(deployment, step):
         asked = {
             "read": lambda: api.secrets(golden.place("prod")),
             "change a setting": lambda: api.change_settings({"allowSignUp": True}),
-            "make an administrator": lambda: api.http.call("POST", "/api/v1/identities", json=chief),
+            "make an administrator": lambda: api.http.call(
+                "POST", "/api/v1/identities", json=chief
+            ),
         }
         assert [name for name, ask in asked.items() if credentials.is_allowed(ask)] == []
 
