@@ -42,8 +42,11 @@ def test_no_secret_is_stored_in_plain(deployment, leak_search, record, step):
         if ended := golden.dead_tokens.get("ended"):
             assert wait_until(lambda: not deployment.accepts(ended), PATIENCE_S, every_s=0.3)
 
-    start = "restart; the command lines of the programs that this runs are noted"
-    with step(start), leak_search.watch_command_lines(deployment.stack):
+    with (
+        step("restart; what the cache is sent, and the command lines of programs, are noted"),
+        leak_search.watch_cache(deployment.stack),
+        leak_search.watch_command_lines(deployment.stack),
+    ):
         assert deployment.restart().serves
 
     with step("be asked while the database is gone, and again when it is back"):
