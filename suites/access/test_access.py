@@ -27,11 +27,11 @@ def test_no_route_accepts_an_invalid_token(deployment, stranger, asked, record, 
     own = deployment.owner.create_project("Project of both")
     with step(
         "create two machines; the client id of one with the secret of the other is refused, and so "
-        "is a secret with another end"
+        "is a secret with another end, and an empty one"
     ):
         revoked, deleted = stranger("revoked", own), stranger("deleted", own)
         altered = credentials.altered_credentials(revoked, deleted)
-        assert [credentials.can_log_in(deployment.public, one) for one in altered] == [False, False]
+        assert not any(credentials.can_log_in(deployment.public, one) for one in altered)
 
     with step("use the token of each; revoke one token, delete the other machine"):
         tokens = {one: deployment.public.login(one) for one in (revoked, deleted)}
