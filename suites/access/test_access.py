@@ -113,6 +113,11 @@ def test_no_other_way_leads_in(deployment, stranger, asked, step):
     with step("no answer may be read by a page of another site with the cookies of its visitor"):
         assert [str(one) for one in asked.find_foreign_sites()] == []
 
+    with step("no other key of the settings signs a token, nor does an empty one"):
+        settings = deployment.golden_settings
+        signed = credentials.signed_otherwise(deployment.golden.token, settings)
+        assert [name for name, token in signed.items() if deployment.accepts(token)] == []
+
     with step("the instance cannot be set up a second time"):
         again = credentials.can_set_up_again(deployment.public)
         assert not again
