@@ -13,6 +13,7 @@ from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.http import ApiError
 from drillbook.stack.waiting import wait_until
 from fixtures.faults.temporary_faults import outage
+from fixtures.oracle import credentials
 from fixtures.oracle.access import Caller
 from fixtures.oracle.leaks import LeakSearch, MadeUpSecrets
 from fixtures.probes import observations
@@ -27,6 +28,14 @@ def asks(deployment):
     for ask in (deployment.marker, deployment.public.status):
         with suppress(ApiError):
             ask()
+
+
+def sends_credentials(deployment):
+    public, golden = deployment.public, deployment.golden
+    with suppress(ApiError):
+        public.login(golden.machine)
+    with suppress(ApiError):
+        credentials.renew_token(public, golden.token)
 
 
 def test_no_secret_is_stored_in_plain(deployment, leak_search, record, step):
@@ -49,11 +58,12 @@ def test_no_secret_is_stored_in_plain(deployment, leak_search, record, step):
     ):
         assert deployment.restart().serves
 
-    with step("be asked while the database is gone, and again when it is back"):
+    with step("be asked, also for tokens, while the database is gone, and again when it is back"):
         with outage(deployment.stack, "db"), ThreadPoolExecutor(MORE_THAN_A_POOL) as clients:
             with suppress(ApiError):
                 deployment.mark(golden.canaries["PLAIN"])
-            list(clients.map(lambda _: asks(deployment), range(MORE_THAN_A_POOL)))
+            asked = [sends_credentials, *[asks] * MORE_THAN_A_POOL]
+            list(clients.map(lambda ask: ask(deployment), asked))
         assert observations.reads_again(deployment)
 
     with step("fail to start under another key, and start again"):
