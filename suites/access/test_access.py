@@ -503,9 +503,10 @@ def test_restart_keeps_locks_and_credentials(deployment, stranger, step):
         assert credentials.can_log_in(deployment.public, unused)
         assert credentials.can_log_in(deployment.public, limited)
 
-    with step("make another client secret; it is none that was made before"):
-        again, _ = deployment.owner.create_client_secret(deployment.golden.machine)
-        assert again not in (unused, deployment.golden.machine)
+    with step("make more client secrets; none was made before, and they are too long to guess"):
+        made = [create()[0] for _ in range(6)]
+        assert not {unused, deployment.golden.machine} & {*made}
+        assert credentials.bits([one.client_secret for one in made]) >= 128
 
     if locked_until is not None:
         with step("the machine that was locked out still is"):
