@@ -18,7 +18,6 @@ from fixtures.faults import temporary_faults
 from fixtures.oracle import credentials
 from fixtures.probes import observations
 
-
 # Without host and user, no release looks at the password of a mail server.
 MAIL = {
     "SMTP_HOST": "127.0.0.1",
@@ -33,8 +32,8 @@ def test_failed_login_and_bad_token_are_in_the_log(deployment, observe, step):
     golden, mark = deployment.golden, deployment.log_mark()
     with step("log a temporary machine in with a wrong secret; it is refused"):
         # Releases of 2026 lock a machine out after three wrong secrets.
-        owner = deployment.owner
-        machine = owner.create_machine(golden.admin.organization, golden.project, "throw-away")
+        owner, organization = deployment.owner, golden.admin.organization
+        machine = owner.create_machine(organization, golden.project, "throw-away")
         with pytest.raises(Refused) as refusal:
             deployment.public.login(replace(machine, client_secret=openssl_rand_hex(32)))
         assert isinstance(refusal.value, Unauthorized)
@@ -45,10 +44,20 @@ def test_failed_login_and_bad_token_are_in_the_log(deployment, observe, step):
         assert not deployment.accepts(golden.token[:-8] + "AAAAAAAA")
 
     with step("the log has a warning about each"):
-        token = observations.is_noticed_in_log(deployment, mark, deployment.public.routes.secrets)
+        secrets_path = deployment.public.routes.secrets
+        token = observations.is_noticed_in_log(deployment, mark, secrets_path)
         observe("failures_in_log" if login and token else "failures_not_in_log")
         assert login
         assert token
+
+    # Noted only: the document says nothing of it.
+    with step("request secrets as a machine of no project; look for a warning about that, too"):
+        public, other = deployment.public, owner.create_identity(organization, "no one's")
+        stranger, mark = public.as_bearer(public.login(other)), deployment.log_mark()
+        with pytest.raises(Refused):
+            stranger.secrets(golden.place("prod"))
+        if not observations.is_noticed_in_log(deployment, mark, secrets_path):
+            observe("denials_not_in_log")
 
 
 @pytest.mark.control("SEC-4")
