@@ -52,8 +52,17 @@ def test_password_of_the_cache_costs_no_secret(deployment, record, observe, step
         named = observations.log_names_cause(deployment, mark, "cache_password")
         observe("cache_password_named" if named else "cache_password_not_named")
 
-    with step("take the password away, and restart: everything reads as before, a write works"):
-        assert deployment.restart().serves
+    with (
+        step("give it a password that REDIS_URL has as well: everything reads, a write works"),
+        temporary_faults.under_password(deployment.stack, password),
+        temporary_faults.cache_password_on_redeploy(deployment.stack, password),
+    ):
+        assert deployment.redeploy(deployment.golden_settings).serves
+        assert deployment.reads_as(before)
+        assert deployment.writes()
+
+    with step("take the password away from both: everything reads as before, a write works"):
+        assert deployment.redeploy(deployment.golden_settings).serves
         assert deployment.reads_as(before)
         assert deployment.writes()
 
