@@ -462,8 +462,8 @@ def test_renewed_token_expires(deployment, observe, step):
         if credentials.are_refused_alike(public, forged):
             observe("refused_alike")
 
-    with step("log the administrator out, if that is a person: its token is refused"):
-        assert not credentials.outlives_log_out(owner)
+    with step("log the administrator out, or revoke its token if it is a machine: it is refused"):
+        assert not credentials.outlives_its_end(owner)
 
 
 def test_restart_keeps_tokens_and_revocations(deployment, step):
