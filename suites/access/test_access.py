@@ -249,7 +249,7 @@ def test_no_member_of_the_organization_administers_it(deployment, step):
     golden, owner = deployment.golden, deployment.owner
     organization = golden.admin.organization
     with step("create a machine that is a member of the organization and of no project"):
-        machine = owner.create_identity(organization, "employee", role="member")
+        machine = owner.create_identity(organization, "employee", "member")
         api = deployment.public.as_bearer(deployment.public.login(machine))
         chief = {"name": "chief", "organizationId": organization, "role": "admin"}
 
