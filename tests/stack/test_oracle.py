@@ -108,6 +108,11 @@ def test_a_request_for_one_secret_may_change_that_one():
     assert find_violations(removed, frame) == removed
     created = [Change("changed", "secrets_v2", "MARKER", "MARKER", ("createdAt", "version"))]
     assert find_violations(created, frame) == created
+    shown = [Change("changed", "secrets_v2", "MARKER", "MARKER", ("skipMultilineEncoding",))]
+    assert find_violations(shown, frame) == shown
+    asked = {"skipMultilineEncoding": True}
+    frame_asked = allowed_by_request("PATCH", "/api/v4/secrets/MARKER", asked)
+    assert find_violations(shown, frame_asked) == []
     # Without names, as in mid-2024, no more may change than were asked for.
     unnamed = [change("changed", "secrets"), change("changed", "secrets")]
     assert find_violations(unnamed, frame) == unnamed[1:]
