@@ -65,6 +65,13 @@ def test_written_data_survives_a_crash(deployment, step):
         )
         assert deployment.misread_versions() == []
 
+    with step("make all of it 400 days older and restart: it reads as before"):
+        before = deployment.inventory()
+        deployment.make_older(days=400)
+        assert deployment.restart().serves
+        assert deployment.inventory() == before
+        assert deployment.misread_versions() == []
+
 
 @pytest.mark.control("BKP-1")
 def test_the_last_write_before_a_crash_is_kept(deployment, step):
