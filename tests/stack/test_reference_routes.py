@@ -99,23 +99,30 @@ def test_batches_and_lists(owner, routes):
     at = {routes.field: project, "environment": "dev", "secretPath": "/"}
     owner("POST", routes.folders, {**at, "path": "/", "name": "app"})
     inside = {**at, "secretPath": "/app"}
-    new = [{"secretKey": "A", "secretValue": "1"}, {"secretKey": "B", "secretValue": "${dev.TOP}"}]
+    refers = "${dev.TOP} ${A}"
+    new = [{"secretKey": "A", "secretValue": "1"}, {"secretKey": "B", "secretValue": refers}]
     owner("POST", f"{routes.secrets}/TOP", {**at, "secretValue": "top"})
     assert len(owner("POST", routes.batch, {**inside, "secrets": new}).body["secrets"]) == 2
 
     listed = owner("GET", routes.secrets, **at, recursive="true", expandSecretReferences="false")
     found = {(one["secretPath"], one["secretKey"]): one for one in listed.body["secrets"]}
     assert set(found) == {("/", "TOP"), ("/app", "A"), ("/app", "B")}
-    assert found["/app", "B"]["secretValue"] == "${dev.TOP}"
+    assert found["/app", "B"]["secretValue"] == refers
 
-    expanded = owner("GET", routes.secrets, **inside, expandSecretReferences="true")
-    assert expanded.body["secrets"][1]["secretValue"] == "top"
+    for asked in (inside, {**at, "recursive": "true"}):
+        expanded = owner("GET", routes.secrets, **asked, expandSecretReferences="true")
+        assert "top 1" in [one["secretValue"] for one in expanded.body["secrets"]]
     hidden = owner("GET", routes.secrets, **at, viewSecretValue="false").body["secrets"][0]
     assert (hidden["secretValue"], hidden["secretValueHidden"]) == ("<hidden-by-infisical>", True)
 
     gone = {**inside, "secrets": [{"secretKey": "A"}]}
     assert owner("DELETE", routes.batch, gone).status == 200
     assert len(owner("GET", routes.secrets, **inside).body["secrets"]) == 1
+
+    owner("PATCH", f"{routes.secrets}/TOP", {**at, "secretValue": "to ${dev.app.B}"})
+    owner("DELETE", f"{routes.folders}/app", {**at, "path": "/", "forceDelete": True})
+    dangling = owner("GET", routes.secrets, **at, expandSecretReferences="true")
+    assert [one["secretValue"] for one in dangling.body["secrets"]] == ["to "]
 
 
 def test_only_v4_expands_references_unasked(owner):
