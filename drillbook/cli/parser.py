@@ -390,11 +390,12 @@ def find_fault(command: Command, words: Sequence[str]) -> str:
     own = _Command(command, command.name, words)
     given, rest, _ = own.make_parser(click.Context(own)).parse_args([*words])
 
+    def value(option: Option) -> Any:
+        found = given.get(option.key)
+        return found if isinstance(found, str | list | tuple | bool) else ""
+
     def is_given(option: Option) -> bool:
-        value = given.get(option.key)
-        return (bool(value) and isinstance(value, str | list | tuple | bool)) or (
-            option.variable in os.environ
-        )
+        return bool(value(option)) or option.variable in os.environ
 
     for one in command.arguments:
         if not is_given(one):
@@ -403,6 +404,12 @@ def find_fault(command: Command, words: Sequence[str]) -> str:
         spare = command.spared.get(one)
         if not (is_given(one) or (spare and is_given(spare))):
             return f"--{one.name} is missing"
+    known = (*command.arguments, *command.options)
+    for options, other, uses in USED_WITH:
+        if other in known and other.variable not in os.environ and not uses(value(other)):
+            for one in options:
+                if one in command.options and value(one):
+                    return f"--{one.name} is not used here; leave it out"
     return f"{rest[0]} is one word too many" if rest else ""
 
 

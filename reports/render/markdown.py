@@ -105,7 +105,8 @@ def _differs(run: Run) -> Iterator[str]:
         yield "The checkout had changes that no commit holds: it cannot be repeated exactly."
     yield (
         "Keys and passwords are made anew in each run; their labels differ. The verdicts do not, "
-        "except those that depend on the day (DEP-6, BKP-5) or on earlier runs (SEC-6, DRL-5)."
+        "except those that depend on the day (DEP-6, BKP-5, SEC-2, DRL-3), on earlier runs (SEC-6, "
+        "DRL-5) or on the speed of the machine (DRL-3, UPG-4, UPG-5)."
     )
     yield "Times and durations; the order of specs follows from the seed."
     if "…" in run.run.command:

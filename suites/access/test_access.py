@@ -506,7 +506,7 @@ def test_restart_keeps_locks_and_credentials(deployment, stranger, step):
     with step("make more client secrets; none was made before, and they are too long to guess"):
         made = [create()[0] for _ in range(6)]
         assert not {unused, deployment.golden.machine} & {*made}
-        assert credentials.bits([one.client_secret for one in made]) >= 128
+        assert credentials.bits([one.client_secret for one in made]) >= credentials.ENOUGH_BITS
 
     if locked_until is not None:
         with step("the machine that was locked out still is"):

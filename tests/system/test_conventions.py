@@ -412,7 +412,7 @@ def test_advice_to_change_the_password_names_each_place_of_it():
     # On a command line a password is in the history, and others see it while it runs.
     corrections = {one["id"]: one.get("corrections", {}) for one in CATALOGUE}
     for control, word in (("DBP-1", "restart_kept_old_password"), ("TRB-1", "cure_needs_redeploy")):
-        assert r"\password" in corrections[control][word]
+        assert r"-c '\password" in corrections[control][word]
     assert [name for name, text in told if "DB_CONNECTION_URI" not in text] == []
     # A variable POSTGRES_PASSWORD next to that of Coolify's own template changes nothing.
     told.append(("preflight", key_strength.cure("POSTGRES_PASSWORD")))
@@ -427,6 +427,7 @@ def test_claims_name_what_was_there():
     assert [one for one, text in claims.items() if "escrow" in text and one != "KEY-11"] == []
     for left in ("users", "machines", "memberships", "imports", "earlier versions"):
         assert left in claims["MIG-2"]
+    assert "among it" in claims["MIG-2"]
     assert "where a release" in claims["SEC-8"].partition("a right for one folder")[2][:40]
 
 
@@ -435,6 +436,14 @@ def test_advice_about_selectors_covers_the_wipe():
     said = corrections["DEP-5"]["names_lack_the_word"]
     assert "docker volume ls --filter label=" in said
     assert "only if both hold this deployment alone" in said
+    assert said.index("proved with its key") < said.index("docker volume ls")
+
+
+def test_advice_to_make_auth_secret_keeps_that_of_an_instance_with_tokens():
+    told = [text for one in CATALOGUE for text in one.get("corrections", {}).values()]
+    making = [text for text in told if re.search(r"take AUTH_SECRET from .openssl", text)]
+    assert making
+    assert [text for text in making if "keeps the value it has" not in text] == []
 
 
 def test_a_list_to_look_at_has_names():

@@ -129,6 +129,8 @@ def test_what_a_container_lacks_is_named(folder, capsys, scheduler):
         (f"key check b.sql --env-file=K={'T0ken'.ljust(43, '0')}=", "a key would stand in a file"),
         ("drill --rto=4h https://T0ken@bucket/b", "into the file of --backup-options"),
         ("drill restic:rest:https://u:T0ken@bucket/", "into the environment of restic"),
+        ("preflight --env-file y --run-dir r --output json", "--output is not used here"),
+        ("key check b.sql --env-file y --seed 7", "--seed is not used here"),
     ],
 )
 def test_a_wrong_line_is_refused(folder, capsys, line, said):
