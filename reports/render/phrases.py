@@ -14,9 +14,8 @@ from reports.evidence.model import ELSEWHERE, LEFT_OUT, OUTSIDE, Control, Run, S
 from reports.verdict import HOLDS, IDLE, PASSED, UNDECIDED, Verdict, is_judged
 
 REHEARSAL = (
-    "This was a rehearsal. The backend was Drillbook's reference backend, not Infisical: "
-    "the result is not evidence about a deployment. A compose file, keys, a backup and targets "
-    "that were not given are Drillbook's own."
+    "This was a rehearsal with Drillbook's reference backend, not Infisical (and its own keys, "
+    "backup and targets unless given): not evidence about a deployment."
 )
 MAPPED = (
     "Proposals for the reader's own auditor to confirm: the controls show something of the clause, "
