@@ -14,8 +14,8 @@ from reports.evidence.model import ELSEWHERE, LEFT_OUT, OUTSIDE, Control, Run, S
 from reports.verdict import HOLDS, IDLE, PASSED, UNDECIDED, Verdict, is_judged
 
 REHEARSAL = (
-    "This was a rehearsal with Drillbook's reference backend, not Infisical (and its own keys, "
-    "backup and targets unless given): not evidence about a deployment."
+    "This was a rehearsal of Drillbook's reference backend, not of Infisical; keys, backup and "
+    "targets not given were Drillbook's: not evidence about a deployment."
 )
 MAPPED = (
     "Proposals for the reader's own auditor to confirm: the controls show something of the clause, "
