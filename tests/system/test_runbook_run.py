@@ -145,7 +145,7 @@ E
 docker exec <redis-container> redis-cli CONFIG SET dir {place}
 docker exec <db-container> pg_dump -U infisical -f {place}/planted infisical
 echo x > {place}/planted
-while true; do echo y; done
+while true; do printf "%0999d\\n" 0; done
 ```
 """
 
