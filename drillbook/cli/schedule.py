@@ -261,8 +261,8 @@ def _kubernetes(name: str, words: Sequence[str], every: str, image: str) -> dict
     pod = _pod(image, {"args": [*words]}, {_KEYS: "drillbook"}, {})
     head = f"""\
 # It needs a claim `drillbook` (drillbook.toml, runs: {_HOME}) and a Secret `drillbook` (each of its
-# keys is a file in {_KEYS}). Without an engine (DOCKER_HOST) a run is a rehearsal, and
-# a drill ends undecided (exit code 2).
+# keys is a file in {_KEYS}). Without an engine (DOCKER_HOST) a command with --image or
+# --compose ends with exit code 3, any other run is a rehearsal, and a drill then ends with 2.
 """
     head += _to_mount(words)
     return {f"{name}.yaml": head + _yaml(_cron_job(name, _time_here(name, every), pod))}
@@ -322,7 +322,8 @@ def _coolify(name: str, words: Sequence[str], every: str, image: str) -> dict[st
 #   Container: drillbook
 #   Timeout:   3600 (at its default of 300 s Coolify calls a longer run failed)
 # Files of {_KEYS} on the server belong to user 1001, mode 0600. Without an engine
-# (DOCKER_HOST) a run is a rehearsal, and a drill ends undecided (exit code 2).
+# (set DOCKER_HOST here) a command with --image or --compose ends with exit code 3, any other run
+# is a rehearsal, and a drill then ends with 2.
 """
     compose = {"services": {"drillbook": service}, "volumes": {"drillbook": {}}}
     return {f"{name}.compose.yaml": head + _to_mount(words) + _yaml(compose)}

@@ -95,6 +95,7 @@ _PROGRAMS = {"compose", *SHIMS} | _words(
 )
 _READERS = _words("cat zcat gunzip gzip zstd pg_restore psql compose docker")
 _BACKUP = re.compile(r"\.(sql|dump|gz|zst|pgdump|bak|tar)\b")
+_REFERENCE = re.compile(r"\$\{?([A-Za-z_]\w*)\}?")
 _NAMING = _words("logs stop start restart rm kill")
 _MASTERS = _words("ENCRYPTION_KEY AUTH_SECRET")
 _UNSET = re.compile(r"\$\{?([A-Za-z_]\w*)")
@@ -484,10 +485,15 @@ def folders(one: Procedure) -> list[str]:
 
 
 def reads(one: Procedure) -> list[str]:
-    """The backups that its commands read."""
+    """The backups that its commands read; a variable of the document stands as its value."""
+    scripts = [step.script for step in one.steps if isinstance(step, Typed)]
+    assigned = shell.assignments("\n".join([one.preamble, *scripts]))
+    values = {name: text.partition("=")[2].strip("\"'") for name, text in assigned.items()}
     found = []
     for command in one.commands:
         words = command.words[1:] if command.program in _READERS else ()
-        named = [word for word in words if _BACKUP.search(word) and ":" not in word]
-        found += [command.reads] if command.reads else named
-    return [one.strip("\"'") for one in dict.fromkeys(found)]
+        for word in [command.reads] if command.reads else words:
+            path = _REFERENCE.sub(lambda name: values.get(name[1], name[0]), word)
+            if command.reads or (_BACKUP.search(path) and ":" not in path):
+                found.append(path.strip("\"'"))
+    return list(dict.fromkeys(found))

@@ -85,6 +85,12 @@ class Instance(EvidenceModel):
             raise ValueError("a url with a credential; put it into a file for backup_options")
         return value
 
+    @model_validator(mode="after")
+    def _refuse_image_of_rehearsal(self) -> Instance:
+        if self.stack == "embedded" and (self.image or self.compose):
+            raise ValueError('stack = "embedded" takes neither image nor compose: remove them')
+        return self
+
     @property
     def words(self) -> list[str]:
         """The command line of its drill, after `drillbook drill`."""

@@ -106,7 +106,7 @@ def test_coolify_gets_a_resource_and_a_task(folder, tmp_path, capsys):
 def test_what_a_container_lacks_is_named(folder, capsys, scheduler):
     line = "drill /backups --env-file /etc/drillbook/keys.env --config=/srv/drillbook.toml"
     text = printed(capsys, scheduler, "--", *line.split())
-    assert "a drill ends undecided (exit code 2)" in text
+    assert "a command with --image" in text
     assert "# Not in the container, mount it as well: /backups, /srv/drillbook.toml\n" in text
     assert "mount it" not in printed(capsys, scheduler, "--", "status")
     text = printed(capsys, scheduler, "--", "drill", "restic:/mnt/nas/r#latest", *KEYS)

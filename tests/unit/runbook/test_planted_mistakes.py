@@ -11,7 +11,7 @@ STOP = 'docker stop "$backend"\n'
 EMPTY = 'docker exec "$db" dropdb -U infisical --force infisical\n'
 EMPTY += 'docker exec "$db" createdb -U infisical -O infisical infisical\n'
 LOAD = '| docker exec -i "$db" psql -U infisical -d infisical -v ON_ERROR_STOP=1'
-LOADED = "gzip -dc /srv/backups/infisical-2026-11-25T030000Z.sql.gz "
+LOADED = 'gzip -dc "$backup" '
 START = 'docker start "$backend"\n'
 DUMP = 'docker exec "$db" pg_dump -U infisical infisical'
 LISTED = "--filter label=com.docker.compose.project=<uuid>"

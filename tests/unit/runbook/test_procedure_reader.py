@@ -191,6 +191,18 @@ def test_folders_and_backups_that_a_procedure_names():
     assert reads(found) == ["/srv/backups/x.sql.gz"]
 
 
+@pytest.mark.parametrize(
+    ("restore", "path"),
+    [
+        ('gzip -dc "$backup" | docker exec -i db psql', "/srv/x.sql.gz"),
+        ("docker exec -i db psql < ${backup}", "/srv/x.sql.gz"),
+        ('gzip -dc "$folder/y.sql.gz" | docker exec -i db psql', "$folder/y.sql.gz"),
+    ],
+)
+def test_a_backup_is_read_by_the_variable_that_names_it(restore, path):
+    assert reads(one(block("backup=/srv/x.sql.gz  # proved", restore))) == [path]
+
+
 def test_a_password_in_a_variable_is_typed_as_that_variable():
     lines = ["P=$(openssl rand -hex 16)", "docker exec db psql -c \"ALTER USER i PASSWORD '$P'\""]
     found = one(block(*lines) + "\nUpdate POSTGRES_PASSWORD in Coolify. Redeploy.\n")

@@ -36,6 +36,8 @@ WRONG = [
     ({"label": "x" * 41}, "is not a name"),
     ({"rto": "4x"}, "rto: 4x: write a duration such as 4h"),
     ({"stack": "podman"}, "stack: podman is none of auto, containers, embedded"),
+    ({"stack": "embedded", "image": "infisical/infisical:v0.154.6"}, "takes neither image nor"),
+    ({"stack": "embedded", "compose": "/c.yml"}, "remove them"),
     ({"to_database": "13"}, "to_database: 13 is none of 14"),
     ({"backup": "-"}, "standard input is not a place"),
     ({"backup": "sftp://ada:geheim@host/b"}, "backup: a url with a credential"),
