@@ -28,7 +28,7 @@ test: .venv/ready  ## The harness's own quick tests; no Docker needed
 	@$(PYTHON) -m pytest tests -m "not slow and not mutant and not engine and not interop and not browser" -n 2 -q
 test-all: .venv/ready  ## The slow ones as well, which start stacks
 	@$(PYTHON) -m pytest tests/system tests/stack tests/unit -m "not mutant and not engine and not interop and not browser" \
-	  -n 3 --dist loadgroup -q
+	  -n 3 --dist loadgroup -q --timeout=900
 mutants: .venv/ready  ## Every planted bug before the control meant for it, without a Docker engine
 	@$(PYTHON) -m drillbook.cli qualify --stack=embedded --healthy=0
 	@$(PYTHON) -m pytest tests -m mutant -n 2 -q

@@ -34,7 +34,7 @@ def _engine():
         pytest.skip(reason)
 
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def ours(run_id):
 def settled(stack, recorder, act):
     since = log_mark(stack)
     act()
-    return outcome(stack, recorder, since, within_s=60)
+    return outcome(stack, recorder, since, within_s=240)
 
 
 def environment(stack):
@@ -129,7 +129,7 @@ def test_wrong_key_is_a_visible_crash_loop(stack, recorder):
     start = settled(stack, recorder, lambda: stack.redeploy(wrong))
     assert (start.serves, start.exit_code) == (False, 1)
     assert start.says("Unsupported state or unable to authenticate data")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while stack.backend().restarts < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
     state = stack.backend()
@@ -139,8 +139,8 @@ def test_wrong_key_is_a_visible_crash_loop(stack, recorder):
 
 def test_a_killed_backend_is_brought_back_by_its_policy(stack, recorder):
     stack.kill("backend")
-    assert outcome(stack, recorder, 0, within_s=60).exit_code in (None, 137)
-    deadline = time.monotonic() + 20
+    assert outcome(stack, recorder, 0, within_s=240).exit_code in (None, 137)
+    deadline = time.monotonic() + 120
     while stack.backend().state != "running" and time.monotonic() < deadline:
         time.sleep(0.1)
     assert (stack.backend().restarts, stack.backend().exit_code) == (1, 137)

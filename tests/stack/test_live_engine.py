@@ -13,7 +13,7 @@ from fixtures.session import live_rehearsal
 from tests.stack.test_containers import IMAGE, missing, settled
 from tests.support.own_suite import run_specs
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

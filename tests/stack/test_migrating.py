@@ -11,7 +11,7 @@ from tests.stack.test_containers import IMAGE, _engine, shared
 
 __all__ = ["_engine", "shared"]
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 MIGRATIONS = "CREATE TABLE infisical_migrations (name text); INSERT INTO infisical_migrations "
 NAMES = "SELECT name FROM infisical_migrations"

@@ -118,14 +118,12 @@ def test_a_machine_that_is_slow_all_the_time_is_not_blamed(rotated, server):
 
 
 def test_nor_is_a_product_that_does_not_answer_after_it(rotated, deployment, server, monkeypatch):
-    monkeypatch.setattr(read_probe, "_AT_LEAST_S", 1.0)
     deployment.become = lambda: setattr(server, "delay_s", None)
-    with pytest.raises(NotReady, match="a read after the rotation: not within 1 s"):
+    with pytest.raises(NotReady, match="a read after the rotation: not within 5 s"):
         rotated()
 
 
 def test_a_product_that_refuses_after_the_rotation_is(rotated, deployment, server, monkeypatch):
-    monkeypatch.setattr(read_probe, "_AT_LEAST_S", 1.0)
     deployment.become = lambda: setattr(server, "status", 500)
     with pytest.raises(AssertionError):
         rotated()
@@ -517,8 +515,7 @@ def test_mails_are_waited_for_by_the_pace_of_answers(monkeypatch):
     observations.wait_for_codes(slow, 0, MAILED, "a@example.com")
     slow.status_s = 0.1
     observations.wait_for_codes(slow, 0, MAILED, "a@example.com")
-    assert waited[0] == 1.0
-    assert waited[1] >= 5.0
+    assert 1.0 <= waited[0] < 5.0 <= waited[1]
 
 
 def test_a_start_is_silent_only_after_its_first_line(monkeypatch):

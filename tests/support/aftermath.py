@@ -100,8 +100,8 @@ def swept(code, environment):
 
 
 def left(ids, *folders):
-    """The processes and folders of these runs that are still there after ten seconds."""
-    deadline = time.monotonic() + 10
+    """The processes and folders of these runs that are still there after a minute."""
+    deadline = time.monotonic() + 60
     while found := [*_processes(ids), *_folders(ids, folders)]:
         if time.monotonic() > deadline:
             return found

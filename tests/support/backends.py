@@ -127,7 +127,7 @@ class Backend:
     def __enter__(self):
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        ends = time.monotonic() + 20
+        ends = time.monotonic() + 120
         while self.code is None and self.status != 200 and time.monotonic() < ends:
             with contextlib.suppress(OSError):
                 self.status = self.ask("GET", "/api/status").status
@@ -154,7 +154,7 @@ class Backend:
             headers={"Authorization": f"Bearer {token}"} if token else {},
         )
         try:
-            with urllib.request.urlopen(request, timeout=20) as response:
+            with urllib.request.urlopen(request, timeout=120) as response:
                 return _answer(response.status, response)
         except urllib.error.HTTPError as refused:
             with refused:
@@ -171,7 +171,7 @@ def die(services, database, **changes):
     """Run the backend as a process that should end; return its exit code and its output."""
     env = {**services.environment(database, **changes), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "fixtures.reference"]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, cwd="/")
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, cwd="/")
     return done.returncode, done.stdout + done.stderr
 
 

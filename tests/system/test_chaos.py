@@ -15,7 +15,7 @@ SEED = 11
 KINDS = ("run", "interrupt", "database", "worker", "disk")
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_run_that_something_happens_to_leaves_nothing_and_says_nothing_untrue():
     specs = ("keys/test_wrong_key.py", "health/test_status.py")
     found = list(tried(len(KINDS), SEED, KINDS, tell=lambda _: None, specs=specs))

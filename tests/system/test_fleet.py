@@ -36,7 +36,7 @@ import sys
 from drillbook.fleet_queue import Worker
 conninfo, script, seconds, *names = sys.argv[1:]
 commands = {name: ["sh", "-c", script, "sh", name, seconds] for name in names}
-sys.exit(Worker("eu", commands, beat_s=0.4, silent_s=2.0).work(conninfo))
+sys.exit(Worker("eu", commands, beat_s=1.0, silent_s=10.0).work(conninfo))
 """
 
 
@@ -129,7 +129,7 @@ def test_four_workers_and_a_killed_one_lose_and_invent_nothing(database, start, 
     ]
     for worker in others:
         worker.send_signal(signal.SIGTERM)
-    assert {worker.wait(10) for worker in others} <= {0, 1}
+    assert {worker.wait(60) for worker in others} <= {0, 1}
 
 
 def test_a_job_that_is_no_longer_ours_is_stopped(database, start, tmp_path):

@@ -10,12 +10,13 @@ import pytest
 from drillbook.core.application import ROOT
 from drillbook.stack.containers import docker_engine as engine
 from drillbook.stack.processes import why_unavailable
+from drillbook.stack.waiting import wait_until
 from fixtures.data import coolify_names
 from tests.stack.test_containers import IMAGE, missing
 
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(bool(why_unavailable()), reason=why_unavailable()),
 ]
 
@@ -67,6 +68,8 @@ def bystanders():
                     detach=True,
                 )
             )
+        written = lambda one: one.exec_run(["cat", "/data/note"]).output == b"kept\n"  # noqa: E731
+        assert wait_until(lambda: all(map(written, made[2::3])), 60)
         yield names
     finally:
         for one in reversed(made):

@@ -83,14 +83,14 @@ def test_a_server_that_falls_silent_is_given_up(server, monkeypatch):
 
     monkeypatch.setattr(sftp.paramiko.SSHClient, "connect", note)
     monkeypatch.setattr(fetch, "SILENCE_S", 0.2)
-    monkeypatch.setattr(sftp.Handle, "read", lambda *_: time.sleep(3))
+    monkeypatch.setattr(sftp.Handle, "read", lambda *_: time.sleep(30))
     options, began = settings(server.options), time.monotonic()
     with (
         pytest.raises(BadInput, match="cannot be read: "),
         fetch_backup(f"{server.url}/good.sql", lambda _: None, options),
     ):
         pass
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 25
     assert connected == [60]
 
 

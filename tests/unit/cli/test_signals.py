@@ -1,11 +1,13 @@
 """Signals that end a command: no secret stays on the disk; what SIGKILL leaves is swept."""
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from pathlib import Path
 
@@ -51,10 +53,13 @@ def reading(tmp_path, temporary):
         # More than a piece, and no end.
         process.stdin.write(dump(VERSION) + "--\n" * (1 << 19))
         process.stdin.flush()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not any(size(one) > 1 << 19 for one in temporary.rglob("*")):
             assert process.poll() is None
             assert time.monotonic() < deadline
+            time.sleep(0.02)
+        while fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4)) != bytes(4):
+            assert time.monotonic() < deadline, "not all was read"
             time.sleep(0.02)
         # Python handles a signal that comes between two reads of a chunk only after the next one.
         time.sleep(0.5)
@@ -82,7 +87,7 @@ def test_an_ended_command_leaves_no_copy(temporary, reading, number, by_make):
     # The tests may have been started by nohup.
     process = reading(by_make=by_make, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     process.send_signal(number)
-    assert process.wait(30) == 3
+    assert process.wait(120) == 3
     assert "interrupted" in process.stderr.read()
     assert list(temporary.iterdir()) == []
 
@@ -97,7 +102,7 @@ def test_a_command_that_nohup_started_survives_a_hangup(reading):
 def test_what_a_killed_command_leaves_is_swept(temporary, reading, monkeypatch):
     process = reading()
     process.kill()
-    process.wait(30)
+    process.wait(120)
     monkeypatch.setattr(run_directory.tempfile, "tempdir", str(temporary))
     assert list(temporary.iterdir()) != []
     run_directory.sweep()

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,9 @@ from fixtures.session import stacks
 
 RUN = """
 import sys, time
+from pathlib import Path
+from drillbook.core import run_directory
+run_directory._root = lambda: Path(sys.argv[1])
 from tests.support.recorder import SecretRecorder
 from drillbook.infisical.settings import Settings
 from drillbook.stack.embedded.embedded_driver import Embedded
@@ -38,15 +42,22 @@ time.sleep(120)
 
 
 @pytest.fixture
-def killed_run():
-    """The id of a run that was killed while its stack was up."""
-    command = [sys.executable, "-c", RUN]
+def killed_run(monkeypatch):
+    """The id of a run that was killed while its stack was up.
+
+    It lies in a folder of its own, where no sweep of another test's run finds it first.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="killed-"))
+    folder.chmod(0o711)
+    monkeypatch.setattr(run_directory, "_root", lambda: folder)
+    command = [sys.executable, "-c", RUN, str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:
         run_id = run.stdout.readline().strip()
         assert run_directory.alive(run_id)
         run.send_signal(signal.SIGKILL)
     yield run_id
     run_directory.sweep()
+    shutil.rmtree(folder)
 
 
 def living_processes(run_id):
@@ -66,7 +77,7 @@ def test_a_killed_run_leaves_nothing_after_the_sweep(killed_run, living):
     assert {"postgres", "redis-server"} <= programs(killed_run), "each is known by its environment"
     assert not run_directory.alive(killed_run)
     swept = run_directory.sweep()
-    wait_until(lambda: not living_processes(killed_run), 10)
+    wait_until(lambda: not living_processes(killed_run), 60)
     assert living_processes(killed_run) == []
     assert any(killed_run in name for name in swept)
     assert living.path.exists(), "a living run is not touched"

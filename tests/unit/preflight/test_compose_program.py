@@ -167,7 +167,7 @@ def test_a_compose_that_does_not_end_is_killed_with_its_plugin(tmp_path, docker,
         "time.sleep(600)\n"
     )
     with pytest.raises(subprocess.TimeoutExpired):
-        docker_cli.call_compose(["docker", "compose"], {}, "", 2)
+        docker_cli.call_compose(["docker", "compose"], {}, "", 8)
     pid = int(child.read_text())
     assert wait_until(lambda: not is_running(pid), 10)
     # Compose is then taken for absent, and a plain file is read without it.

@@ -301,7 +301,7 @@ def test_output_without_end_is_ended(type_in, stack, monkeypatch):
 
 
 def test_errors_without_end_are_ended(type_in, stack, monkeypatch):
-    stack.program = ["/bin/sh", "-c", "yes drillbook-without-end >&2"]
+    stack.program = ["/bin/sh", "-c", "yes drillbook-errors-without-end >&2"]
     monkeypatch.setattr("drillbook.runbook.emulated_host._MOST_SAID", 1000)
     answer = type_in("docker exec db-abc-secrets yes")
     assert answer.code != 0

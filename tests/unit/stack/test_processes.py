@@ -45,7 +45,7 @@ def hanging(server, log):
     uri = COMPLETE["DB_CONNECTION_URI"].format(silent.getsockname()[1])
     started = server.start({**COMPLETE, "DB_CONNECTION_URI": uri}, log)
     connecting = "Cryptography module initialized"
-    wait_for(lambda: connecting in log.read_text(), within_s=20, what="the start")
+    wait_for(lambda: connecting in log.read_text(), within_s=60, what="the start")
     with silent:
         yield started
 
@@ -131,7 +131,7 @@ def test_a_fork_server_that_is_killed_takes_its_backends_along(server, hanging):
     assert hanging.wait(20) == -signal.SIGKILL
     wait_for(
         lambda: not Path(f"/proc/{hanging.pid}").exists() or ended(hanging.pid),
-        within_s=20,
+        within_s=60,
         what="the end of the backend",
     )
 

@@ -27,7 +27,7 @@ def supervise(tmp_path):
 
 def test_a_crash_loop_is_counted_and_keeps_its_exit_code(supervise):
     looping = supervise("raise SystemExit(255)")
-    wait_for(lambda: looping.state.restarts >= 2, within_s=20, what="two restarts")
+    wait_for(lambda: looping.state.restarts >= 2, within_s=60, what="two restarts")
     assert looping.state.exit_code == 255
     assert looping.state.state in ("restarting", "running")
 
@@ -36,10 +36,10 @@ def test_the_environment_is_the_one_it_was_created_with(supervise, tmp_path):
     one = supervise(
         "import os, time; print(os.environ['WORD'], flush=True); time.sleep(60)", WORD="a"
     )
-    wait_for(lambda: (tmp_path / "log").read_text() == "a\n", within_s=20, what="the first word")
+    wait_for(lambda: (tmp_path / "log").read_text() == "a\n", within_s=60, what="the first word")
     one.stop()
     one.start()
-    wait_for(lambda: (tmp_path / "log").read_text() == "a\na\n", within_s=20, what="again")
+    wait_for(lambda: (tmp_path / "log").read_text() == "a\na\n", within_s=60, what="again")
 
 
 def test_stopping_is_not_a_crash(supervise):
@@ -52,8 +52,8 @@ def test_stopping_is_not_a_crash(supervise):
 def test_a_killed_process_comes_back(supervise):
     one = supervise("import time; time.sleep(60)")
     one.kill()
-    wait_for(lambda: one.state.restarts == 1, within_s=20, what="one restart")
-    wait_for(lambda: one.state.state == "running", within_s=20, what="the process")
+    wait_for(lambda: one.state.restarts == 1, within_s=60, what="one restart")
+    wait_for(lambda: one.state.state == "running", within_s=60, what="the process")
     assert one.state.exit_code == 137
 
 
@@ -74,7 +74,7 @@ def test_one_that_cannot_be_started_again_says_so(tmp_path):
         except StackTrouble as trouble:
             return str(trouble)
 
-    words = wait_for(told, within_s=20, what="the trouble")
+    words = wait_for(told, within_s=60, what="the trouble")
     assert words == "the process cannot be started again: OSError: too many open files"
     one.stop()
     assert one.state.state == "exited"

@@ -68,7 +68,7 @@ def test_json_that_two_readers_may_read_differently_is_refused(data):
     before = time.process_time()
     with pytest.raises(ValueError):  # noqa: PT011
         json_file.strict_json(data)
-    assert time.process_time() - before < 5
+    assert time.process_time() - before < 25
     with pytest.raises((ValueError, RecursionError, script.Bad)):
         script.strict_json(data)
 

@@ -176,7 +176,7 @@ def test_the_lines_of_runs_that_end_at_once_do_not_mix(tmp_path):
     )
     command = [sys.executable, "-c", script, str(tmp_path)]
     running = [subprocess.Popen([*command, name], cwd=ROOT) for name in "abc"]
-    assert [one.wait(60) for one in running] == [0, 0, 0]
+    assert [one.wait(240) for one in running] == [0, 0, 0]
     ledger = ledger_path(tmp_path)
     lines, trouble = load_ledger(ledger)
     assert (len({line.run for line in lines}), trouble) == (36, None)

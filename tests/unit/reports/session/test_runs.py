@@ -222,7 +222,7 @@ def test_interrupted_run_keeps_what_it_saw(suite, number):
     )
     wait_until((pytester.path / "waiting").exists, 120)
     process.send_signal(number)
-    shown, said = process.communicate(timeout=20)
+    shown, said = process.communicate(timeout=120)
     assert said.strip() == "stopping, cleaning up"
     report, last = shown.splitlines()[-2:]
     assert (report.split()[0], last) == ("Report:", "Bundle sealed: unsigned")

@@ -123,7 +123,7 @@ def test_number_of_workers_changes_nothing_in_the_evidence(suite):
     found = []
     for arguments in ((), ("-n3",)):
         run = started(folder, *arguments)
-        assert run.wait(60) == 1, printed(folder)
+        assert run.wait(_PATIENCE_S) == 1, printed(folder)
         assert SECRET not in printed(folder)
         found.append(seen(folder))
     assert found[0] == found[1]
