@@ -23,7 +23,7 @@ from drillbook.core import dotenv
 from drillbook.core.errors import BadInput, DrillbookError, NotReady, Unusable
 from drillbook.infisical.http import client_without_cookies
 from drillbook.infisical.settings import Settings
-from drillbook.runbook.sandbox import Answer, Call
+from drillbook.runbook.sandbox import OF_DATABASE, Answer, Call
 from drillbook.runbook.shell import Line
 from drillbook.stack.base import SERVICES, Resource, Service, Stack
 from drillbook.stack.processes import call_program
@@ -37,7 +37,6 @@ _WORDS: dict[Service, str] = {
 _VOLUMES: dict[str, Service] = {"pg_data": "db", "redis_data": "redis"}
 _IMAGES = {"db": "postgres", "redis": "redis", "backend": "infisical/infisical"}
 _PROJECT = "com.docker.compose.project"
-_OF_DATABASE = ("psql", "pg_dump", "pg_dumpall", "pg_restore", "dropdb", "createdb", "pg_isready")
 # Clients that write where they run: the embedded cache has no container around it.
 _CACHE = ("ping", "flushall", "flushdb", "dbsize", "info", "get", "del", "keys", "scan", "exists")
 _IN_SANDBOX = ("sh", "bash", "ash", "cat", "ls", "rm", "mkdir", "gzip", "env")
@@ -155,7 +154,7 @@ class Host:
             return self._compose(words, call)
         if program in ("curl", "wget"):
             return self._fetch(program, words)
-        if program in _OF_DATABASE:
+        if program in OF_DATABASE:
             # On the host, or within a script inside the container.
             _, kept = _take(words, "-h", "--host", "-p", "--port")
             return self._exec("db", [program, *kept], call.input)
@@ -458,7 +457,7 @@ class Host:
         if program[0] in _IN_SANDBOX:
             # Its programs find their way back here.
             return Answer(run=f"exec {shlex.join(program)}")
-        if service == "db" and program[0] in _OF_DATABASE:
+        if service == "db" and program[0] in OF_DATABASE:
             words, variables = self.stack.shell_command(service, program)
             given = [*(f"{n}={v}" for n, v in variables.items() if n != "PATH"), *env]
             return Answer(run=f"exec {shlex.join(['env', *given, *words])}")

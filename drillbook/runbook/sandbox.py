@@ -25,9 +25,10 @@ from drillbook.core.run_directory import unprivileged_user
 from drillbook.stack import processes
 
 HOME = "/root"
+OF_DATABASE = ("psql", "pg_dump", "pg_dumpall", "pg_restore", "dropdb", "createdb", "pg_isready")
 SHIMS = (
     *("docker", "docker-compose", "podman", "kubectl", "curl", "wget", "redis-cli", "ssh", "sudo"),
-    *("psql", "pg_dump", "pg_dumpall", "pg_restore", "dropdb", "createdb", "pg_isready"),
+    *OF_DATABASE,
     "drillbook-step",
 )
 # Folders of an operator's machine that exist in the sandbox, empty.
