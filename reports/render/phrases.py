@@ -252,7 +252,7 @@ def waiver(one: Waiver) -> str:
 
 
 def _fail_outcome(run: Run, gating: list[Control]) -> Outcome:
-    bad = [c for c in gating if c.verdict in (Verdict.VIOLATED, Verdict.CONTRADICTED)]
+    bad = [c for c in gating if c.verdict in ASSERTED]
     unknown = len(_unknown(gating))
     undecided = f", and {unknown} {'was' if unknown == 1 else 'were'} not judged" if unknown else ""
     return Outcome(
@@ -346,7 +346,7 @@ def _unknown(gating: list[Control]) -> list[Control]:
 
 def _no_failure(run: Run) -> str:
     """That nothing failed; if a control failed, only that none of those that gate did."""
-    bad = [c for c in run.controls if c.verdict in (Verdict.VIOLATED, Verdict.CONTRADICTED)]
+    bad = [c for c in run.controls if c.verdict in ASSERTED]
     if waived := [c for c in bad if c.waived]:
         return f"No gating control failed without a waiver ({_ids(waived)} did with one)"
     return "No gating control failed" if bad else "Nothing failed"
