@@ -49,8 +49,8 @@ def untruths(run, code, mutant, undisturbed=None):
     if code == 0 and unfinished(run):
         yield "it passed, and not everything was run"
     # A full disk may prevent the seal and not the verdict; only the exit code then shows that.
-    if code is not None and code >= 0 and not code and code != run.exit_code:
-        yield f"its exit code is {code}, and the record says {run.exit_code}"
+    if code == 0 and run.exit_code:
+        yield f"its exit code is 0, and the record says {run.exit_code}"
 
 
 def _satisfied(run):

@@ -33,8 +33,8 @@ def root(sealed=None, strategy="SOFTWARE"):
     return {"id": "r", "encryptedRootKey": sealed, "encryptionStrategy": strategy}
 
 
-def kms(name, key=KMS, row="k1"):
-    return {"id": row, "kmsKeyId": name, "encryptedKey": under(ROOT, key)}
+def kms(name, row="k1"):
+    return {"id": row, "kmsKeyId": name, "encryptedKey": under(ROOT, KMS)}
 
 
 def project(name, key="kms-1", data=None):
@@ -53,16 +53,16 @@ def secret(folder="in-new", key=DATA, value=b"ledger"):
     return {"encryptedValue": under(key, value), "folderId": folder}
 
 
-def bot(key=DATA, sender="ada", publisher=None, sealer=INSTANCE):
+def bot(publisher="ada", sealer=INSTANCE):
     """The tables of a bot with an old project's key, and of its sender's public key."""
     private, giver = PrivateKey.generate(), PrivateKey.generate()
-    made = Box(giver, private.public_key).encrypt(key)
+    made = Box(giver, private.public_key).encrypt(DATA)
     box, nonce = (base64.b64encode(one).decode() for one in (made.ciphertext, made.nonce))
     sealed, iv, tag = seal_columns(sealer, base64.b64encode(bytes(private)), 16)
-    row = {"projectId": "old", "senderId": sender, "encryptedProjectKey": box}
+    row = {"projectId": "old", "senderId": "ada", "encryptedProjectKey": box}
     row |= {"encryptedProjectKeyNonce": nonce, "encryptedPrivateKey": sealed, "iv": iv, "tag": tag}
     public = base64.b64encode(bytes(giver.public_key)).decode()
-    senders = {"userId": publisher or sender, "publicKey": public}
+    senders = {"userId": publisher, "publicKey": public}
     return [block("project_bots", row), block("user_encryption_keys", senders)]
 
 
