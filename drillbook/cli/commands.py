@@ -205,9 +205,9 @@ def _rekey(given: Given) -> int:
         code, source = rekey.main(given.named, kept)
         if code == 0 and not given[o.NO_REHEARSAL]:
             # The file itself: its folder or storage may have a newer one by now.
-            files = [f"--rewrapped={given[o.NEW_BACKUP]}", f"--{o.BACKUP.name}={source}"]
+            files = [f"--rekeyed={given[o.NEW_BACKUP]}", f"--{o.BACKUP.name}={source}"]
             fixed = ["--one-question", *files]
-            code = _run_specs(given, ["suites/change/test_rewrap.py"], fixed)
+            code = _run_specs(given, ["suites/change/test_rekey.py"], fixed)
     if code == 0:
         sys.stdout.write(rekey.STEPS)
     return code

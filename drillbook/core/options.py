@@ -613,7 +613,7 @@ CALLED_AS = Option("called-as", TEXT, "the command line that the record names")
 PREFLIGHT = Option("preflight", SWITCH, "run the file checks, nothing else")
 DRILL = Option("drill", SWITCH, "drill the given backup with its keys")
 REHEARSE = Option("rehearse", SWITCH, "rehearse a change of release")
-REWRAPPED = Option("rewrapped", TEXT, "the backup that was rewrapped, to be tried out")
+REKEYED = Option("rekeyed", TEXT, "the backup that was rekeyed, to be tried out")
 
 # Options that exclude each other.
 EXCLUSIVE = (

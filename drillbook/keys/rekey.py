@@ -51,18 +51,18 @@ class NotUnderstood(BadInput):
         lines = "".join(f"\n  {trouble}" for trouble in troubles[:_MOST_NAMED])
         more = len(troubles) - _MOST_NAMED
         rest = f"\n  and {more} more" if more > 0 else ""
-        super().__init__(f"{backup} was not rewrapped; not understood:{lines}{rest}")
+        super().__init__(f"{backup} was not rekeyed; not understood:{lines}{rest}")
 
 
 @dataclass(slots=True)
 class Survey:
-    """The number of values in each place, and the obstacles to a rewrap."""
+    """The number of values in each place, and the obstacles to a rekey."""
 
     counts: Counter[Place] = field(default_factory=Counter)
     troubles: list[str] = field(default_factory=list)
 
 
-def rewrap(source: Path, target: str, old: str, new: str) -> Survey:
+def rekey_backup(source: Path, target: str, old: str, new: str) -> Survey:
     """Write the new backup, readable by its owner only; the counts of resealed values, by place.
 
     Raises NotUnderstood, NotGiven where the instance rotates its keys itself, and BadInput for
@@ -94,7 +94,7 @@ def rewrap(source: Path, target: str, old: str, new: str) -> Survey:
 
 
 def survey(source: Path, old: str) -> Survey:
-    """What would be resealed, writing nothing; raises as `rewrap` does."""
+    """What would be resealed, writing nothing; raises as `rekey_backup` does."""
     with open_plain_dump(source) as backup:
         return _survey(backup, source, _cipher("old", old))
 
@@ -112,7 +112,7 @@ def open_plain_dump(backup: Path) -> Iterator[Dump]:
         if dump.form != "plain":
             raise BadInput(_ARCHIVE.format(backup))
         if missing := dump.missing():
-            raise BadInput(f"backup {backup} {missing}; only a whole one is rewrapped")
+            raise BadInput(f"backup {backup} {missing}; only a whole one is rekeyed")
         dump.refuse_harm(str(backup))
         yield dump
 
@@ -156,11 +156,11 @@ def _survey(backup: Dump, source: Path, old: AESGCM) -> Survey:
     of_other_schema = f".{schema.ROOT.table}"
     if others := [name for name in backup.tables if name.endswith(of_other_schema)]:
         name = others[0].removesuffix(of_other_schema)
-        result.troubles.append(f"its tables are in the schema {name}; only public is rewrapped")
+        result.troubles.append(f"its tables are in the schema {name}; only public is rekeyed")
     elif schema.ROOT.table not in backup.tables:
         result.troubles.append(
             f"the table {schema.ROOT.table} is missing, as in backups from before mid-2024: "
-            "restore it into a newer release, and rewrap a backup of that"
+            "restore it into a newer release, and rekey a backup of that"
             if schema.BOTS.table in backup.tables
             else why_rootless(backup)
         )
@@ -312,7 +312,7 @@ _MOST_DIFFERENCES = 20
 
 @dataclass(slots=True)
 class Check:
-    """The result of a comparison of a rewrapped backup with its source.
+    """The result of a comparison of a rekeyed backup with its source.
 
     new and old are the proofs of the two keys; left is where values still open with the old key,
     lost where fewer open with the new one than did with the old; altered names values that open to
@@ -337,11 +337,11 @@ class Check:
         return keys and self.same_secrets and not differences
 
 
-def check_rekey(source: Path, rewrapped: Path, old: str, new: str) -> Check:
-    """Compare a rewrapped backup with its source; old and new are the texts of the two keys."""
-    check = Check(prove(rewrapped, new), prove(rewrapped, old))
+def check_rekey(source: Path, rekeyed: Path, old: str, new: str) -> Check:
+    """Compare a rekeyed backup with its source; old and new are the texts of the two keys."""
+    check = Check(prove(rekeyed, new), prove(rekeyed, old))
     old_key, new_key = _cipher("old", old), _cipher("new", new)
-    with open_plain_dump(source) as before, open_plain_dump(rewrapped) as after:
+    with open_plain_dump(source) as before, open_plain_dump(rekeyed) as after:
         was, now = find_under_key(before, old_key), find_under_key(after, new_key)
         left = find_under_key(after, old_key)
         check.left = [f"{name}: {count}" for name, count in sorted(left.items())]
@@ -354,7 +354,7 @@ def check_rekey(source: Path, rewrapped: Path, old: str, new: str) -> Check:
         check.changed = [*comparison.changes()][:_MOST_DIFFERENCES]
         check.altered = comparison.altered[:_MOST_DIFFERENCES]
     check.secrets, digest = _secrets(source, old)
-    check.same_secrets = (check.secrets, digest) == _secrets(rewrapped, new)
+    check.same_secrets = (check.secrets, digest) == _secrets(rekeyed, new)
     return check
 
 

@@ -43,8 +43,8 @@ from reports.verdict import HOLDS, PASSED, UNUSABLE, Verdict
 _ROUTES = {
     "drillbook preflight": "preflight",
     "--preflight": "preflight",
-    "drillbook key rekey": "rewrap",
-    "--rewrapped": "rewrap",
+    "drillbook key rekey": "rekey",
+    "--rekeyed": "rekey",
 }
 # Commands that ask for controls of several chapters, by the chapter that only they ask for.
 _COMMANDS = {"drill": "drill", "change": "rehearse", "document": "runbook run"}

@@ -18,7 +18,7 @@ WAYS = {
     "in the clear": ["--plaintext"],
 }
 NEW_KEY = "f" * 32
-NAMES = {"check_key": "key check", "recover": "key recover", "rewrap": "key rekey"}
+NAMES = {"check_key": "key check", "recover": "key recover", "rekey": "key rekey"}
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def files(tmp_path, monkeypatch):
 def words(module, out="out.json", *more):
     given = {
         "recover": ["--out", out],
-        "rewrap": ["--new-env-file=new.env", "--out", out, "--no-rehearsal"],
+        "rekey": ["--new-env-file=new.env", "--out", out, "--no-rehearsal"],
         "check_key": [],
     }
     return ["backup.sql", "--env-file=keys.env", *given[module], *more]

@@ -23,8 +23,8 @@ def test_a_users_backup_is_tried_out_in_a_copy_of_its_own(embedded, recorder, tm
     Path(files["new.env"]).write_text(f"ENCRYPTION_KEY={openssl_rand_hex(16)}\n")
     given = ["--env-file", files["old.env"], "--new-env-file", files["new.env"]]
     assert main([files["old.sql"], *given, "--out", files["new.sql"]]) == 0
-    words = ["suites/change/test_rewrap.py", "--only-evidence", "--one-question"]
-    words += ["--stack=embedded", "--backup", files["old.sql"], "--rewrapped", files["new.sql"]]
+    words = ["suites/change/test_rekey.py", "--only-evidence", "--one-question"]
+    words += ["--stack=embedded", "--backup", files["old.sql"], "--rekeyed", files["new.sql"]]
     done, written = run_specs(tmp_path / "runs", *words, *given)
     assert written.exists(), done.stdout + done.stderr
     [control] = [

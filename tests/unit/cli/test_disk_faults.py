@@ -1,4 +1,4 @@
-"""recover, rewrap and check-key on a disk that is full or fails: one sentence, 3, nothing left."""
+"""recover, rekey and check-key on a disk that is full or fails: one sentence, 3, nothing left."""
 
 import errno
 import os
@@ -8,10 +8,9 @@ import pytest
 from drillbook.backup import tables as dump_module
 from drillbook.backup.fetch import write_copy
 from drillbook.core.errors import BadInput
-from drillbook.keys import rekey
+from drillbook.keys import rekey as rekey_module
 from drillbook.keys.decrypt_secrets import Reader
-from tests.support.commands import check_key, recover
-from tests.support.commands import rekey as rewrap
+from tests.support.commands import check_key, recover, rekey
 from tests.support.run_commands import WAYS, alone, files, limited, words
 
 __all__ = ["files"]
@@ -39,9 +38,9 @@ def test_recover_on_a_full_disk_leaves_nothing(files, way):
     assert sorted(files.iterdir()) == before
 
 
-def test_rewrap_on_a_full_disk_leaves_nothing(files):
+def test_rekey_on_a_full_disk_leaves_nothing(files):
     before = sorted(files.iterdir())
-    code, said = alone("rewrap", *words("rewrap", "new.sql"), preexec_fn=limited)
+    code, said = alone("rekey", *words("rekey", "new.sql"), preexec_fn=limited)
     assert code == 3, said
     assert said.startswith(
         "drillbook key rekey: new.sql cannot be written: File too large; nothing was left"
@@ -72,7 +71,7 @@ def test_what_fails_at_the_very_end_leaves_nothing(files, capsys, monkeypatch, a
     told(capsys, code, "out.json cannot be written: No space left on device", before, files)
 
 
-@pytest.mark.parametrize("module", [recover, rewrap])
+@pytest.mark.parametrize("module", [recover, rekey])
 @pytest.mark.parametrize(
     ("out", "said"),
     [
@@ -84,7 +83,7 @@ def test_what_fails_at_the_very_end_leaves_nothing(files, capsys, monkeypatch, a
     ],
 )
 def test_a_place_where_nothing_can_be_made_is_told(files, capsys, module, out, said):
-    name, more = ("recover", ["--plaintext"]) if module is recover else ("rewrap", [])
+    name, more = ("recover", ["--plaintext"]) if module is recover else ("rekey", [])
     before = sorted(files.iterdir())
     told(capsys, module(words(name, out, *more)), said, before, files)
 
@@ -168,9 +167,9 @@ def test_what_could_not_be_compared_does_not_stay(files, capsys, monkeypatch, tr
     def failing(*_given):
         raise trouble
 
-    monkeypatch.setattr(rekey, "check_rekey", failing)
+    monkeypatch.setattr(rekey_module, "check_rekey", failing)
     before = sorted(files.iterdir())
-    code = rewrap(words("rewrap", "new.sql"))
+    code = rekey(words("rekey", "new.sql"))
     said = "Input/output error" if isinstance(trouble, OSError) else "interrupted; nothing was left"
     told(capsys, code, said, before, files)
 

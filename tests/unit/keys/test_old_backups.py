@@ -138,10 +138,10 @@ def test_it_is_whole_without_a_root_key_and_a_newer_one_is_not(backup):
     assert "holds no row of kms_root_config" in str(integrity.examine(backup))
 
 
-def test_rewrap_sends_it_through_a_newer_release_first(backup, env_file, tmp_path, capsys):
+def test_rekey_sends_it_through_a_newer_release_first(backup, env_file, tmp_path, capsys):
     new = "fedcba98765432100123456789abcdef"
     given = [str(backup), "--env-file", env_file(RIGHT)]
     out = tmp_path / "new.sql"
     assert rekey([*given, "--new-env-file", env_file(new), "--out", str(out)]) == 2
-    assert "restore it into a newer release, and rewrap a backup of that" in capsys.readouterr().err
+    assert "restore it into a newer release, and rekey a backup of that" in capsys.readouterr().err
     assert not out.exists()

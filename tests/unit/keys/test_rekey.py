@@ -1,4 +1,4 @@
-"""Rewrapping backups of three eras: what is sealed anew, what stays, what is refused."""
+"""Rekeying backups of three eras: what is sealed anew, what stays, what is refused."""
 
 import gzip
 import re
@@ -33,7 +33,7 @@ def files(tmp_path):
 
 
 @pytest.fixture
-def rewrap(files, capsys):
+def run_rekey(files, capsys):
     def done(version, change=lambda text: text, new="new.env", out="new.sql", more=()):
         (files / "old.env").write_text(f"ENCRYPTION_KEY={KEYS[version]}\n")
         (files / "old.sql").write_text(change(dump(version)), newline="")
@@ -48,8 +48,8 @@ def rewrap(files, capsys):
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
-def test_only_the_key_is_another(rewrap, files, version, ends):
-    code, said = rewrap(version, lambda text: text.replace("\n", ends))
+def test_only_the_key_is_another(run_rekey, files, version, ends):
+    code, said = run_rekey(version, lambda text: text.replace("\n", ends))
     assert code == 0, said
     assert said.startswith("EXPERIMENTAL")
     assert "PROVED, NOT REHEARSED: no backend was started" in said
@@ -66,28 +66,28 @@ def test_only_the_key_is_another(rewrap, files, version, ends):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_what_nothing_here_can_rehearse_is_proved_and_says_so(rewrap, files, version):
+def test_what_nothing_here_can_rehearse_is_proved_and_says_so(run_rekey, files, version):
     named = with_block(block("infisical_migrations", ["id", "name"], "1", "20240101000000_its.mjs"))
-    code, said = rewrap(version, named, more=["--stack=embedded"])
+    code, said = run_rekey(version, named, more=["--stack=embedded"])
     assert code == 2, said
-    assert "REWRAPPED: only the key is another" in said
-    assert "What to do with a rewrapped backup" in said
+    assert "REKEYED: only the key is another" in said
+    assert "What to do with a rekeyed backup" in said
     assert said.rstrip().splitlines()[-1].startswith("PROVED, NOT REHEARSED")
     assert prove(files / "new.sql", NEW).opens_everything
 
 
-def test_keys_that_others_can_read_are_warned_of(rewrap, files):
-    assert "others can read it" not in rewrap("2024-07", out="first.sql")[1]
+def test_keys_that_others_can_read_are_warned_of(run_rekey, files):
+    assert "others can read it" not in run_rekey("2024-07", out="first.sql")[1]
     for name in ("old.env", "new.env"):
         (files / name).chmod(0o644)
-    code, said = rewrap("2024-07")
+    code, said = run_rekey("2024-07")
     assert code == 0
     for name in ("old.env", "new.env"):
         assert f"drillbook key rekey: warning: {files / name} holds a key, and others can" in said
 
 
-def test_there_and_back_again_is_the_same(rewrap, files):
-    rewrap("2024-07")
+def test_there_and_back_again_is_the_same(run_rekey, files):
+    run_rekey("2024-07")
     check = rekey.check_rekey(files / "old.sql", files / "new.sql", KEYS["2024-07"], NEW)
     back = rekey.check_rekey(files / "new.sql", files / "old.sql", NEW, KEYS["2024-07"])
     assert check.holds
@@ -104,7 +104,7 @@ def test_a_packed_backup_is_unpacked(files, capsys):
 
 
 @pytest.mark.parametrize("where", ["{}/backups", "memory:/{}"])
-def test_the_very_file_that_was_rewrapped_is_rehearsed(files, monkeypatch, where):
+def test_the_very_file_that_was_rekeyed_is_rehearsed(files, monkeypatch, where):
     (files / "backups").mkdir()
     (files / "backups" / "of-noon.sql").write_text(dump("2024-10"))
     fsspec.filesystem("memory").pipe_file(f"{files}/of-noon.sql", dump("2024-10").encode())
@@ -126,20 +126,20 @@ def test_the_very_file_that_was_rewrapped_is_rehearsed(files, monkeypatch, where
 
 
 PLANTED = {
-    "RewrapForgetsOneTable": "still under the old key: org_bots.encryptedPrivateKey: 1",
-    "RewrapLeavesOneRow": "still under the old key: user_encryption_keys",
-    "RewrapChangesAValue": "opens to something else: project_bots, row 1",
+    "RekeyForgetsOneTable": "still under the old key: org_bots.encryptedPrivateKey: 1",
+    "RekeyLeavesOneRow": "still under the old key: user_encryption_keys",
+    "RekeyChangesAValue": "opens to something else: project_bots, row 1",
 }
 
 
 @pytest.mark.parametrize("name", PLANTED)
 @pytest.mark.parametrize("version", ["2024-07", "2024-10"])
-def test_a_rewrap_that_is_not_right_is_taken_back(rewrap, files, name, version):
+def test_a_rekey_that_is_not_right_is_taken_back(run_rekey, files, name, version):
     with planting(name):
-        code, said = rewrap(version)
+        code, said = run_rekey(version)
     assert code == 1
     assert PLANTED[name] in said
-    assert "NOT REWRAPPED" in said
+    assert "NOT REKEYED" in said
     assert not (files / "new.sql").exists()
 
 
@@ -189,7 +189,7 @@ NOT_UNDERSTOOD = {
     ),
     "another schema": (
         lambda text: text.replace("COPY public.", "COPY infisical."),
-        "its tables are in the schema infisical; only public is rewrapped",
+        "its tables are in the schema infisical; only public is rekeyed",
     ),
     "a rotation of its own": (
         lambda text: text.replace(
@@ -201,35 +201,35 @@ NOT_UNDERSTOOD = {
 
 
 @pytest.mark.parametrize("kind", [name for name, (_, said) in NOT_UNDERSTOOD.items() if said])
-def test_what_is_not_understood_is_listed_and_nothing_written(rewrap, files, kind):
+def test_what_is_not_understood_is_listed_and_nothing_written(run_rekey, files, kind):
     change, sentence = NOT_UNDERSTOOD[kind]
-    code, said = rewrap("2024-10", change)
+    code, said = run_rekey("2024-10", change)
     assert code == 2
     assert sentence in said
     assert not (files / "new.sql").exists()
 
 
-def test_a_value_under_the_key_in_a_table_that_was_empty_is_sealed_anew(rewrap):
-    code, said = rewrap("2024-10", NOT_UNDERSTOOD["a row under another key"][0])
+def test_a_value_under_the_key_in_a_table_that_was_empty_is_sealed_anew(run_rekey):
+    code, said = run_rekey("2024-10", NOT_UNDERSTOOD["a row under another key"][0])
     assert code == 0
     assert "1 in webhooks.urlCipherText" in said
 
 
-def test_a_backup_that_the_old_key_does_not_open_whole_is_not_rewrapped(rewrap, files):
+def test_a_backup_that_the_old_key_does_not_open_whole_is_not_rekeyed(run_rekey, files):
     shut = block("secrets_v2", ("id", "encryptedValue", "folderId"), "1", "\\\\x00", "nowhere")
-    code, said = rewrap("2024-10", with_block(shut))
+    code, said = run_rekey("2024-10", with_block(shut))
     assert code == 3
     assert f"the old key does not open all of backup {files / 'old.sql'}: `drillbook key" in said
     assert "report this" not in said
     assert not (files / "new.sql").exists()
 
 
-def test_an_interruption_does_not_deny_the_new_backup(rewrap, files, monkeypatch):
+def test_an_interruption_does_not_deny_the_new_backup(run_rekey, files, monkeypatch):
     def interrupt(_given):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(rekey_command, "_exit_code_without_rehearsal", interrupt)
-    code, said = rewrap("2024-10")
+    code, said = run_rekey("2024-10")
     assert code == 3
     assert said.endswith(f"interrupted; yet {files / 'new.sql'} is written, and right\n")
     assert prove(files / "new.sql", NEW).opens_everything
@@ -238,7 +238,7 @@ def test_an_interruption_does_not_deny_the_new_backup(rewrap, files, monkeypatch
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda text: text[:-60], "only a whole one is rewrapped"),
+        (lambda text: text[:-60], "only a whole one is rekeyed"),
         (lambda text: text.replace("SET lock", "CREATE TABLE t (a int);\nSET lock"), "lacks rows"),
         (lambda _: "PGDMP" + "x" * 600, "pg_restore -f backup.sql /"),
         (lambda _: "hello\n", "is not a backup made by pg_dump"),
@@ -246,29 +246,29 @@ def test_an_interruption_does_not_deny_the_new_backup(rewrap, files, monkeypatch
         (lambda text: text + text, "stands behind pg_dump's last words"),
     ],
 )
-def test_what_is_no_whole_plain_backup_is_bad_input(rewrap, files, change, sentence):
-    code, said = rewrap("2024-10", change)
+def test_what_is_no_whole_plain_backup_is_bad_input(run_rekey, files, change, sentence):
+    code, said = run_rekey("2024-10", change)
     assert code == 3
     assert sentence in said
     assert not (files / "new.sql").exists()
 
 
-def test_keys_that_make_no_sense_are_bad_input(rewrap, files):
-    assert "are the same" in rewrap("2024-10", new="old.env")[1]
+def test_keys_that_make_no_sense_are_bad_input(run_rekey, files):
+    assert "are the same" in run_rekey("2024-10", new="old.env")[1]
     (files / "short.env").write_text("ENCRYPTION_KEY=abc\n")
-    assert "the new key has 3 bytes" in rewrap("2024-10", new="short.env")[1]
+    assert "the new key has 3 bytes" in run_rekey("2024-10", new="short.env")[1]
     root = "ROOT_ENCRYPTION_KEY=ODdhY2M4YmI1MjhiNjgxYWUwYjhjNjc0NWI4YTJmNWY=\n"
     (files / "root.env").write_text(root)
-    assert "by the old one's name" in rewrap("2024-10", new="root.env")[1]
+    assert "by the old one's name" in run_rekey("2024-10", new="root.env")[1]
     (files / "misnamed.env").write_text(root.replace("ROOT_ENC", "ENC").replace("ODd", "ODe"))
-    assert "with which no backend starts" in rewrap("2024-10", new="misnamed.env")[1]
-    assert "is not overwritten" in rewrap("2024-10", out="old.sql")[1]
+    assert "with which no backend starts" in run_rekey("2024-10", new="misnamed.env")[1]
+    assert "is not overwritten" in run_rekey("2024-10", out="old.sql")[1]
     (files / "sample.env").write_text("ENCRYPTION_KEY=6c1fe4e407b8911c104518103505b218\n")
-    assert "the new key is a published sample" in rewrap("2024-10", new="sample.env")[1]
+    assert "the new key is a published sample" in run_rekey("2024-10", new="sample.env")[1]
 
 
-def test_a_backup_without_rows_is_not_taken_for_an_old_one(rewrap, files):
-    code, said = rewrap("2024-10", lambda _: f"{HEAD}INSERT INTO public.t VALUES ('1');\n{TAIL}")
+def test_a_backup_without_rows_is_not_taken_for_an_old_one(run_rekey, files):
+    code, said = run_rekey("2024-10", lambda _: f"{HEAD}INSERT INTO public.t VALUES ('1');\n{TAIL}")
     assert code == 2
     assert "or with --inserts: then restore it, and dump that without the option" in said
     assert not (files / "new.sql").exists()

@@ -104,9 +104,9 @@ def test_the_question_of_a_run_is_told_from_its_record():
     assert seen(run=facts.model_copy(update={"asked": ("KEY-3", "KEY-5")})).question == "keys"
     chosen = facts.model_copy(update={"selection": ("KEY-*",), "shard": "1/2"})
     assert seen(run=chosen).question == "verify KEY-*, shard 1/2"
-    rekeyed = facts.model_copy(update={"command": "pytest suites/change --rewrapped=new.sql"})
-    assert seen(run=rekeyed).question == "rewrap"
-    for command, question in (("preflight --env-file a", "preflight"), ("key rekey b", "rewrap")):
+    rekeyed = facts.model_copy(update={"command": "pytest suites/change --rekeyed=new.sql"})
+    assert seen(run=rekeyed).question == "rekey"
+    for command, question in (("preflight --env-file a", "preflight"), ("key rekey b", "rekey")):
         run = facts.model_copy(update={"command": f"drillbook {command}"})
         assert seen(run=run).question == question
     planted = facts.model_copy(update={"command": "pytest suites --evidence --mutant=Forgets"})

@@ -1,19 +1,19 @@
-"""Experimental: a rewrapped backup opens with the new key alone, and holds the same secrets."""
+"""Experimental: a rekeyed backup opens with the new key alone, and holds the same secrets."""
 
 import pytest
 
 pytestmark = pytest.mark.control("KEY-14")
 
 
-def test_rewrapped_backup_holds_the_same_under_the_new_key_alone(rewrapping, step):
+def test_rekeyed_backup_holds_the_same_under_the_new_key_alone(rekeying, step):
     with step("encrypt everything directly under the key again, in a new backup"):
-        source = rewrapping.digest()
-        survey = rewrapping.write()
+        source = rekeying.digest()
+        survey = rekeying.write()
         assert survey.troubles == []
-        assert rewrapping.digest() == source
+        assert rekeying.digest() == source
 
     with step("the new key opens every secret of it, the old key opens nothing"):
-        check = rewrapping.check()
+        check = rekeying.check()
         assert check.left == []
         assert check.lost == []
         assert check.old.opens_nothing
@@ -27,13 +27,13 @@ def test_rewrapped_backup_holds_the_same_under_the_new_key_alone(rewrapping, ste
 
 # Four starts and a restore, each of which takes minutes on a slow machine.
 @pytest.mark.timeout(18_000)
-def test_rewrapped_backup_starts_with_the_new_key_alone(rewrapping, step):
-    with step("rewrap, and restore into an empty database"):
-        rewrapping.write()
-        restored = rewrapping.restore()
+def test_rekeyed_backup_starts_with_the_new_key_alone(rekeying, step):
+    with step("rekey, and restore into an empty database"):
+        rekeying.write()
+        restored = rekeying.restore()
 
     with step("start with the new key: everything reads as before"):
-        assert restored.start(rewrapping.new).serves
+        assert restored.start(rekeying.new).serves
         assert restored.reads_as_before()
 
     with step("restart: everything reads again, and a write works"):
@@ -42,10 +42,10 @@ def test_rewrapped_backup_starts_with_the_new_key_alone(rewrapping, step):
         assert restored.writes()
 
     with step("redeploy with the old key: it does not start"):
-        refused = restored.start(rewrapping.old)
+        refused = restored.start(rekeying.old)
         assert not refused.serves
         assert refused.exit_code not in (None, 0)
 
     with step("the new key again: everything is there"):
-        assert restored.start(rewrapping.new).serves
+        assert restored.start(rekeying.new).serves
         assert restored.reads_as_before()
