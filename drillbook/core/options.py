@@ -392,7 +392,7 @@ CONTROLS = Option(
 SHARD = Option("shard", Kind("N/OF", _shard), "run only this part; `evidence merge` joins them")
 BUDGET = Option(
     "budget",
-    Kind("PLANSxACTS", _form("[1-9][0-9]{0,4}[xX][1-9][0-9]{0,4}", "is not of the form 100x12")),
+    Kind("PLANSxACTIONS", _form("[1-9][0-9]{0,4}[xX][1-9][0-9]{0,4}", "is not of the form 100x12")),
     "number and length of the action sequences, such as 100x12",
 )
 SEED = Option("seed", number(0, 2**64), "repeat the order and random data of an earlier run")

@@ -27,9 +27,9 @@ from fixtures.data.golden import GOLDEN_MARKER
 from fixtures.document import result_checks
 from fixtures.faults import failing_backup
 from fixtures.lifecycle import operator
-from fixtures.lifecycle.acts import Act
+from fixtures.lifecycle.actions import Action
 from fixtures.lifecycle.model import Model
-from fixtures.lifecycle.runner import ActRefused
+from fixtures.lifecycle.runner import ActionRefused
 from fixtures.oracle import credentials
 from fixtures.probes import observations, read_probe
 from fixtures.probes.bulk import Bulk
@@ -217,14 +217,14 @@ def hands(monkeypatch):
     made._home = SimpleNamespace(place=None)
     made._trouble, made._deployment = None, None
 
-    def silent(_self, _act, _model):
+    def silent(_self, _action, _model):
         raise Unreachable("POST /x: ReadTimeout after 20.0 s")
 
     monkeypatch.setattr(operator.Operator, "write", silent)
     return made
 
 
-WRITE = Act("write", "ALPHA", "plain")
+WRITE = Action("write", "ALPHA", "plain")
 
 
 def test_a_slow_answer_in_a_plan_is_inconclusive(hands, monkeypatch):
@@ -242,7 +242,7 @@ def test_a_backend_that_has_failed_breaks_the_claim_and_one_that_is_silent_does_
 
     monkeypatch.setattr(operator.Operator, "_ask_as_machine", silent)
     monkeypatch.setattr(observations, "comes_up", lambda _deployment: runs)
-    with pytest.raises(TooSlow if runs else ActRefused):
+    with pytest.raises(TooSlow if runs else ActionRefused):
         hands.do(WRITE, Model())
     readable = Model()
     if runs:

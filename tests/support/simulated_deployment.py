@@ -3,9 +3,9 @@
 import contextlib
 from copy import deepcopy
 
-from fixtures.lifecycle.acts import ROOT_KEY
+from fixtures.lifecycle.actions import ROOT_KEY
 from fixtures.lifecycle.model import Model, Value
-from fixtures.lifecycle.runner import ActRefused
+from fixtures.lifecycle.runner import ActionRefused
 
 STARTS = ("restart", "rotate", "put back", "rotate password", "restore", "kill", "wipe")
 
@@ -17,19 +17,19 @@ class Played:
         self.state = Model()
         self.last = None
 
-    def do(self, act, _wanted):
+    def do(self, action, _wanted):
         before = deepcopy(self.state)
-        self.state.do(act)
-        self.happened(act, before)
-        if act.verb in STARTS and self.state.readable:
-            self.started(act, before)
-        if act.verb == "write":
-            self.last = act
+        self.state.do(action)
+        self.happened(action, before)
+        if action.verb in STARTS and self.state.readable:
+            self.started(action, before)
+        if action.verb == "write":
+            self.last = action
 
-    def happened(self, act, before):
-        """Apply the bug after an act."""
+    def happened(self, action, before):
+        """Apply the bug after an action."""
 
-    def started(self, act, before):
+    def started(self, action, before):
         """Apply the bug after a start under the right key."""
 
     def look(self, _wanted):
@@ -42,8 +42,8 @@ class Played:
 
 
 class LosesLastWrite(Played):
-    def started(self, act, before):
-        if self.last and act.verb != "restore":
+    def started(self, action, before):
+        if self.last and action.verb != "restore":
             self.state.secrets.pop(self.last.on, None)
 
 
@@ -52,12 +52,12 @@ class DeletedComesBack(Played):
         super().__init__()
         self.gone = {}
 
-    def happened(self, act, before):
-        if act.verb == "delete":
-            self.gone[act.on] = before.secrets[act.on]
+    def happened(self, action, before):
+        if action.verb == "delete":
+            self.gone[action.on] = before.secrets[action.on]
 
-    def started(self, act, before):
-        if act.verb not in ("restore", "wipe"):
+    def started(self, action, before):
+        if action.verb not in ("restore", "wipe"):
             self.state.secrets = {**self.gone, **self.state.secrets}
 
 
@@ -68,32 +68,32 @@ class ChangeIsForgotten(Played):
         super().__init__()
         self.first = {}
 
-    def happened(self, act, before):
-        if act.verb == "write" and act.on not in before.secrets:
-            self.first[act.on] = self.state.secrets[act.on]
+    def happened(self, action, before):
+        if action.verb == "write" and action.on not in before.secrets:
+            self.first[action.on] = self.state.secrets[action.on]
 
-    def started(self, act, before):
+    def started(self, action, before):
         for name in self.state.secrets.keys() & self.first.keys():
             self.state.secrets[name] = self.first[name]
 
 
 class RestoreLosesNewest(Played):
-    def happened(self, act, before):
-        if act.verb == "restore" and self.state.secrets:
+    def happened(self, action, before):
+        if action.verb == "restore" and self.state.secrets:
             newest = max(self.state.secrets, key=lambda name: self.state.secrets[name].number)
             del self.state.secrets[newest]
 
 
 class RestoreLosesEmpty(Played):
-    def happened(self, act, before):
-        if act.verb == "restore":
+    def happened(self, action, before):
+        if action.verb == "restore":
             kept = {n: v for n, v in self.state.secrets.items() if v.kind != "empty"}
             self.state.secrets = kept
 
 
 class RestoresNewestBackup(Played):
-    def happened(self, act, before):
-        if act.verb == "restore":
+    def happened(self, action, before):
+        if action.verb == "restore":
             kept, self.state.written_under = self.state.backups[-1]
             self.state.secrets = dict(kept)
 
@@ -101,15 +101,15 @@ class RestoresNewestBackup(Played):
 class BackupsAreTheFirst(Played):
     """Every backup after the first is a copy of it."""
 
-    def happened(self, act, before):
-        if act.verb == "back up":
+    def happened(self, action, before):
+        if action.verb == "back up":
             self.state.backups[-1] = self.state.backups[0]
 
 
 class WipeLeavesVolume(Played):
-    def happened(self, act, before):
-        if act.verb == "wipe":
-            raise ActRefused("Instance has already been set up")
+    def happened(self, action, before):
+        if action.verb == "wipe":
+            raise ActionRefused("Instance has already been set up")
 
 
 class ServesUnderAnyKey(Played):
@@ -118,39 +118,39 @@ class ServesUnderAnyKey(Played):
 
 
 class NewKeyTakesOver(Played):
-    def happened(self, act, before):
-        if act.verb == "rotate" and act.on == ROOT_KEY:
+    def happened(self, action, before):
+        if action.verb == "rotate" and action.on == ROOT_KEY:
             self.state.written_under = self.state.deployed[ROOT_KEY]
 
 
 class NewKeyLocksOut(Played):
     """After a start under a wrong key the right one does not work either."""
 
-    def happened(self, act, before):
+    def happened(self, action, before):
         if not self.state.readable:
             self.state.written_under = -1
 
 
 class StaysDownAfterKill(Played):
-    def happened(self, act, before):
-        if act.verb == "kill":
-            raise ActRefused("the backend did not come back")
+    def happened(self, action, before):
+        if action.verb == "kill":
+            raise ActionRefused("the backend did not come back")
 
 
 class StaysDownWithoutCache(Played):
-    def happened(self, act, before):
-        if act.verb == "stop cache":
-            raise ActRefused("the backend did not come back")
+    def happened(self, action, before):
+        if action.verb == "stop cache":
+            raise ActionRefused("the backend did not come back")
 
 
 class NewPasswordLosesSecrets(Played):
-    def happened(self, act, before):
-        if act.verb == "rotate password":
+    def happened(self, action, before):
+        if action.verb == "rotate password":
             self.state.secrets = {}
 
 
 class LongValuesLastUntilRestart(Played):
-    def started(self, act, before):
+    def started(self, action, before):
         for name, value in self.state.secrets.items():
             if value.kind == "long":
                 self.state.secrets[name] = Value("cut", value.number)
@@ -161,8 +161,8 @@ class ThirdStartLosesOldest(Played):
 
     starts = 0
 
-    def started(self, act, before):
-        self.starts = 0 if act.verb in ("restore", "wipe") else self.starts + 1
+    def started(self, action, before):
+        self.starts = 0 if action.verb in ("restore", "wipe") else self.starts + 1
         if self.starts == 3 and self.state.secrets:
             del self.state.secrets[min(self.state.secrets)]
 
