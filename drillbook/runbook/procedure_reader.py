@@ -102,6 +102,14 @@ _UNSET = re.compile(r"\$\{?([A-Za-z_]\w*)")
 _OF_SHELL = _words("HOME PWD USER PATH RANDOM SECONDS HOSTNAME BASHPID OLDPWD IFS LANG PIPESTATUS")
 
 
+_AT_EXIT = """trap '_code=$?; [ -z "${_block-}" ] || printf "\\036stop $_block $_code\\036"' EXIT"""
+# Commands that change something, in a sentence that was not understood as a step.
+_ACTING = re.compile(
+    r"\b(?:up|down|stop|start|restart|rm|kill|psql|pg_restore|dropdb|createdb|flushall|flushdb)\b",
+    re.I,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
     """A step that is done by hand; value is an expression of the shell, or old or new."""
@@ -163,15 +171,18 @@ class Procedure:
         return range(self.section.line, max(last, default=self.section.line) + 1)
 
     def script(self) -> str:
-        """One bash script of all steps; acts are calls, and marks divide the output by blocks."""
-        parts = [self.preamble] if self.preamble else []
+        """One bash script of all steps; acts are calls, and marks divide the output by blocks.
+
+        A block that ends the script leaves another mark, unless it sets a trap of its own.
+        """
+        parts = [_AT_EXIT, *([self.preamble] if self.preamble else [])]
         for number, one in enumerate(self.steps):
             if isinstance(one, Act):
                 value = f'"{one.value}"' if "$" in one.value else shlex.quote(one.value)
                 parts.append(f"drillbook-step {number} {value} </dev/null")
             else:
-                parts.append(f"printf '\\036begin {number}\\036'\n{one.script}\n")
-                parts.append(f"printf '\\036end {number} %s\\036' $?")
+                parts.append(f"_block={number}; printf '\\036begin {number}\\036'\n{one.script}\n")
+                parts.append(f"printf '\\036end {number} %s\\036' $?; _block=")
         return "\n".join(parts) + "\n"
 
 
@@ -472,6 +483,32 @@ def _used(text: str) -> list[str]:
     )
     bound = set(re.findall(r"\b(?:for|read(?: -\w+)*)\s+([A-Za-z_]\w*)", text))
     return [n for n in _UNSET.findall(text) if n not in _OF_SHELL and n not in bound]
+
+
+def changes_something(one: Procedure) -> bool:
+    """Whether its commands or steps by hand change something."""
+    return bool(one.acts) or any(_ACTING.search(command.text) for command in one.commands)
+
+
+def left_out(one: Procedure, document: Document) -> list[str]:
+    """The commands in its sentences that act but were not understood, except under a condition."""
+    carried = [step.text for step in one.steps if isinstance(step, Typed)]
+    rows = {it.line for it in document.statements if it.kind == "row"}
+    found = [
+        it
+        for it in document.statements
+        if it.inline
+        and not it.denied
+        and it.line not in rows
+        and it.section is one.section
+        and it.script not in carried
+        and _ACTING.search(it.script)
+        and not _CONDITIONAL.search(it.lead)
+    ]
+    names = [
+        f"line {it.line}: `{it.script[:100]}`" for it in found if _commands(it.script, it.line)
+    ]
+    return list(dict.fromkeys(names))
 
 
 def folders(one: Procedure) -> list[str]:

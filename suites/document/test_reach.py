@@ -2,6 +2,8 @@
 
 import pytest
 
+from drillbook.core.errors import Unsupported
+
 pytestmark = [pytest.mark.control("RBK-1"), pytest.mark.timeout(7200), pytest.mark.closing]
 
 
@@ -13,3 +15,5 @@ def test_section_reaches_nothing_else(document, section, step):
         hit = "; ".join(done.host.strayed)
         assert not hit, hit
         done.refuse_incomplete()
+        if done.unseen:
+            raise Unsupported(f"{done.unseen}: what follows there was not seen")
