@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from drillbook.runbook import shell
@@ -112,7 +112,10 @@ _ACTING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A step that is done by hand; value is an expression of the shell, or old or new."""
+    """A step that is done by hand; value is an expression of the shell, or old or new.
+
+    place orders the steps of one line, as the statements of the document are ordered.
+    """
 
     verb: Verb
     line: int
@@ -120,6 +123,7 @@ class Act:
     service: Service = "backend"
     variables: tuple[str, ...] = ()
     value: str = "new"
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,7 @@ class Typed:
     line: int
     text: str
     script: str
+    place: int = 0
 
 
 @dataclass
@@ -219,13 +224,14 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
             section = section.parent
         return found.setdefault(section, Procedure(section))
 
+    places = {one: number for number, one in enumerate(document.statements)}
     items: dict[int, Section] = {}
     for typed in _typed(document):
         section = typed.section
         if typed.listed and has(typed.lead, "label"):
             section = items.setdefault(typed.line, _item_of(typed))
         of(section).commands += _commands(typed.script, typed.line)
-        of(section).steps.append(Typed(typed.line, typed.script, ""))
+        of(section).steps.append(Typed(typed.line, typed.script, "", places[typed]))
     blocks = [one for one in document.blocks if one.language in SHELLS and not _is_denied(one)]
     for block in blocks:
         commands = _commands(block.text, block.line)
@@ -236,7 +242,8 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
         if mark.word == "skip":
             of(mark.section).skipped = mark.rest or "the document says so"
         elif act := _marked(mark):
-            of(mark.section).steps.append(act)
+            place = _place_of(mark, document, places)
+            of(mark.section).steps.append(replace(act, place=place))
     for block in document.blocks:
         shown = {} if block.denied else json_object(block)
         if {"message", "redisConfigured"} <= shown.keys():
@@ -244,7 +251,7 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
     for one in found.values():
         _add_by_hand(one, document)
         one.files = _files(one, password)
-        one.steps.sort(key=lambda step: step.line)
+        one.steps.sort(key=lambda step: (step.line, step.place))
         one.meaning = _meaning(one)
         _fill(one, blocks, names)
     kept = [one for one in found.values() if one.commands or one.acts or one.shown]
@@ -296,6 +303,18 @@ def _marked(mark: Mark) -> Act | None:
     if verb in ("stop", "start", "restart") and rest in SERVICES:
         return Act(verb, mark.line, words, service=rest)  # type: ignore[arg-type]
     return None
+
+
+def _place_of(mark: Mark, document: Document, places: Mapping[Statement, int]) -> int:
+    """Where a mark stands among the commands of its line: before those that are written after it."""
+    source = document.text.split("\n")[mark.line - 1]
+    behind = source.partition(f"drillbook: {mark.word}")[2]
+    later = [
+        place
+        for one, place in places.items()
+        if one.inline and one.line == mark.line and one.script in behind
+    ]
+    return min(later, default=len(places)) - 1
 
 
 def _steps(block: Block) -> Iterator[Act | Typed]:
@@ -358,7 +377,7 @@ def _add_by_hand(procedure: Procedure, document: Document) -> None:
     """Add the steps that its sentences give, where no mark does so on the same or a near line."""
     marked = {act.line for act in procedure.acts}
     typed = {step.line for step in procedure.steps if isinstance(step, Typed)}
-    for one in document.statements:
+    for place, one in enumerate(document.statements):
         section, parent = one.section, one.section.parent
         is_step = parent is procedure.section and _STEP.match(section.title)
         if one.kind != "sentence" or one.denied or not (is_step or section is procedure.section):
@@ -367,7 +386,7 @@ def _add_by_hand(procedure: Procedure, document: Document) -> None:
             continue
         act = _by_hand(one.text, one.line, procedure.section)
         if act and not (act.verb in _BY_ITSELF and act.line in typed):
-            procedure.steps.append(act)
+            procedure.steps.append(replace(act, place=place))
 
 
 def _meaning(one: Procedure) -> Meaning:
@@ -415,7 +434,7 @@ def _fill(one: Procedure, blocks: list[Block], names: Mapping[str, str]) -> None
     for at, step in enumerate(one.steps):
         if isinstance(step, Typed):
             script, missing = _filled(step.text, names)
-            one.steps[at] = Typed(step.line, step.text, script)
+            one.steps[at] = replace(step, script=script)
             unknown = f"line {step.line}: nothing is known to fill"
             reasons += [f"{unknown} <{placeholder}> with" for placeholder in missing]
     for command in one.commands:

@@ -252,3 +252,21 @@ def test_what_a_recorded_session_printed_is_no_command():
         "```console\n$ docker exec db psql -c \"ALTER ROLE x PASSWORD 'y'\"\nALTER ROLE\n```\n"
     )
     assert (found.meaning, found.unfilled) == ("password", "")
+
+
+UP = "docker compose up -d"
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("Change POSTGRES_PASSWORD in `.env`. Run `docker compose up -d`.", ["set", UP]),
+        ("Put the new A_B into `.env` and run `docker compose up -d`.", ["set", UP]),
+        ("Run `docker compose up -d`. Change POSTGRES_PASSWORD in Coolify.", [UP, "set"]),
+        ("X. <!-- drillbook: set A_B=c --> Run `docker compose up -d`.", ["set", UP]),
+        ("Run `docker compose up -d`. <!-- drillbook: set A_B=c -->", [UP, "set"]),
+    ],
+)
+def test_steps_of_one_line_keep_the_order_of_the_text(text, order):
+    found = [getattr(step, "verb", "") or step.text for step in one(text).steps]
+    assert found == (["set", UP] if order == 2 else order)
