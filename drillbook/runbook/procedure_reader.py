@@ -13,6 +13,7 @@ rendered document does not show:
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -45,10 +46,36 @@ def _words(text: str) -> frozenset[str]:
 
 _STEP = re.compile(r"^\W*(?:step|part)\s+\d+\b", re.I)
 _VARIABLE = re.compile(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b")
+# Where a step is done: "In Coolify, set …", "In `.env` change …".
+_PLACE = (
+    r"(?:in|on|under|within)(?! case\b)\s+(?:[\w`\"*-]+\s+){0,3}?"
+    r"[`\"*]*(?:coolify|\.env|environment|dashboard|interface|ui|panel|resource|settings)\b[`\"*]*"
+    r"(?:['’]s)?(?:\s+(?:ui|dashboard|interface|panel|resource|settings|variables|tab|page|file))*"
+)
 _BY_HAND = re.compile(
-    r"^\W*(?:\d+[.)]\s*)?(?:(?:then|now|finally|next|first|lastly|also|after(?:wards?| that| this)|"
-    r"in the \w+ place),?\s+)*(\w+)\b(.*)",
+    r"^\W*(?:\d+[.)]\s*)?(?:(?:please|then|now|finally|next|first|lastly|also|"
+    rf"after(?:wards?| that| this)|in the \w+ place|{_PLACE}),?\s+)*(\w+)\b(.*)",
     re.I | re.S,
+)
+# Several steps in one sentence: "Open the resource, change A_KEY, save, and redeploy."
+_OPENING = _words(
+    "open go log sign click press save navigate select choose switch wait confirm deploy"
+)
+_NEXT_STEP = re.compile(
+    r"(?:\s*[,;→]\s*|\s+(?=and\b|then\b))(?:and\s+|then\s+)*"
+    r"(?=\W?(?:re-?deploy|deploy|press|click|stop|start|restart|update|set|change|replace|edit|put|"
+    r"type|enter|paste|modify|adjust|overwrite)\b)",
+    re.I,
+)
+# "Redeploy can take a minute" and "redeploy is needed" instruct no one.
+_DESCRIBES = re.compile(r"^\W*(?:is|are|can|could|may|might|will|would|takes?|does|means)\b", re.I)
+# Two steps of which one is done: "redeploy or restart the backend".
+_ALTERNATIVES = re.compile(r"\bor\s+(?:\w+\s+)?(?:re-?deploy|stop|start|restart)\b", re.I)
+# A value that is written down somewhere else than in the deployment.
+_INTO_A_SAFE = re.compile(
+    r"\b(?:in|into|to)\s+(?:\w+\s+){0,3}?(?:vault|safe|password manager|keepass\w*|1password|"
+    r"bitwarden)\b",
+    re.I,
 )
 # A sentence that gives a command to type begins with the command, a label or an imperative.
 _TYPED = re.compile(
@@ -64,7 +91,9 @@ _CONDITIONAL = re.compile(
     re.I,
 )
 _BY_ITSELF = _words("redeploy start stop restart")
-_SETTING = _words("update set change replace edit put type enter paste restore")
+_SETTING = _words(
+    "update set change replace edit put type enter paste restore modify adjust overwrite"
+)
 _NEW_PASSWORD = re.compile(
     r"\b(?:your[-_ ]?)?(?:new|strong|secure|my)[-_]?(?:(?:db|postgres)[-_]?)?(?:password|pass|pw)\b"
     r"|\bCHANGE[-_]?ME\b|(?<=PASSWORD ')(?:…|\.\.\.|x{3,}|\*{3,})(?=')",
@@ -306,7 +335,7 @@ def _marked(mark: Mark) -> Act | None:
 
 
 def _place_of(mark: Mark, document: Document, places: Mapping[Statement, int]) -> int:
-    """Where a mark stands among the commands of its line: before those that are written after it."""
+    """The place of a mark among the commands of its line: before those written after it."""
     source = document.text.split("\n")[mark.line - 1]
     behind = source.partition(f"drillbook: {mark.word}")[2]
     later = [
@@ -322,19 +351,55 @@ def _steps(block: Block) -> Iterator[Act | Typed]:
     text = without_prompts(block.text)
     lines, start = text.splitlines(), 0
     for at in sorted(shell.comment_lines(text)):
-        if act := _by_hand(lines[at].strip("# \t"), block.line + at, block.section):
+        if acts := _by_hand(lines[at].strip("# \t"), block.line + at, block.section):
             if any(one.strip() for one in lines[start:at]):
                 yield Typed(block.line + start, "\n".join(lines[start:at]), "")
-            yield act
+            yield from acts
             start = at + 1
     if any(one.strip() for one in lines[start:]):
         yield Typed(block.line + start, "\n".join(lines[start:]), "")
 
 
-def _by_hand(sentence: str, line: int, section: Section) -> Act | None:
-    """The step that a sentence in the imperative gives to do by hand."""
-    found = _BY_HAND.match(sentence)
-    if not found or len(sentence) > 300:
+def _by_hand(sentence: str, line: int, section: Section) -> list[Act]:
+    """The steps that a sentence in the imperative gives to do by hand; all of them, or none."""
+    plain = re.sub(r"\bre-deploy", "redeploy", sentence, flags=re.I)
+    begin = _BY_HAND.match(plain)
+    if not begin or len(sentence) > 300 or _ALTERNATIVES.search(sentence):
+        return []
+    if begin[1].lower() not in _BY_ITSELF | _SETTING | _OPENING:
+        return []
+    found: list[Act] = []
+    named: tuple[str, ...] = ()
+    for part in _parts(plain):
+        named += tuple(name for name in _VARIABLE.findall(part) if name not in named)
+        act = _step_of(part, sentence, line, section, named)
+        if act:
+            found.append(act)
+        elif _is_undone(part, section, line):
+            # The rest of the sentence, carried out alone, would be another procedure.
+            return []
+    return found
+
+
+def _parts(sentence: str) -> list[str]:
+    """A sentence divided before each further step in it."""
+    cuts = [0, *(one.end() for one in _NEXT_STEP.finditer(sentence)), len(sentence)]
+    return [sentence[start:end] for start, end in itertools.pairwise(cuts)]
+
+
+def _is_undone(part: str, section: Section, line: int) -> bool:
+    """Whether a part of a sentence asks to stop or start something that was not understood."""
+    found = _BY_HAND.match(part)
+    verb = found[1].lower() if found else ""
+    return verb in ("stop", "start", "restart") and not _commands_follow(section, line)
+
+
+def _step_of(
+    part: str, sentence: str, line: int, section: Section, named: tuple[str, ...]
+) -> Act | None:
+    """The step in one part of a sentence; named are the variables named in it so far."""
+    found = _BY_HAND.match(part)
+    if not found or _DESCRIBES.match(found[2]):
         return None
     verb, rest = found[1].lower(), found[2]
     if verb == "redeploy" or (
@@ -342,17 +407,31 @@ def _by_hand(sentence: str, line: int, section: Section) -> Act | None:
     ):
         return Act("redeploy", line, sentence)
     variables = tuple(dict.fromkeys(_VARIABLE.findall(rest)))
+    if not variables and re.search(r"\b(it|its value|value|password|key)\b", rest, re.I):
+        variables = named
+    if _INTO_A_SAFE.search(rest):
+        return None
     if verb in _SETTING and (
         variables or re.search(r"\bkeys?\b.*\b(coolify|environment)|environment var", rest, re.I)
     ):
-        old = re.search(r"\b(old|previous|original|backed.up)\b", rest, re.I)
-        value = "old" if old else _altered(section) if "POSTGRES_PASSWORD" in variables else "new"
-        return Act("set", line, sentence, variables=variables, value=value)
+        return Act(
+            "set", line, sentence, variables=variables, value=_value(rest, section, variables)
+        )
     if verb in ("stop", "start", "restart") and re.match(r"\s+(the\s+)?\W?\w+", rest):
         service = service_of(" ".join(rest.split()[:3]))
         if service and not _commands_follow(section, line):
             return Act(verb, line, sentence, service=service)  # type: ignore[arg-type]
     return None
+
+
+def _value(rest: str, section: Section, variables: tuple[str, ...]) -> str:
+    """What a variable is set to: old, new, or an expression of the shell."""
+    old = re.search(r"\b(old|previous|original|backed.up)\b", rest, re.I)
+    # "Replace the old password by the new one"
+    by_new = re.search(r"\b(?:to|by|with)\s+(?:\w+\s+)?new\b", rest, re.I)
+    if old and not by_new:
+        return "old"
+    return _altered(section) if "POSTGRES_PASSWORD" in variables else "new"
 
 
 def _commands_follow(section: Section, line: int) -> bool:
@@ -384,9 +463,9 @@ def _add_by_hand(procedure: Procedure, document: Document) -> None:
             continue
         if marked & {one.line, one.line + 1, one.line + 2}:
             continue
-        act = _by_hand(one.text, one.line, procedure.section)
-        if act and not (act.verb in _BY_ITSELF and act.line in typed):
-            procedure.steps.append(replace(act, place=place))
+        for act in _by_hand(one.text, one.line, procedure.section):
+            if not (act.verb in _BY_ITSELF and act.line in typed):
+                procedure.steps.append(replace(act, place=place))
 
 
 def _meaning(one: Procedure) -> Meaning:

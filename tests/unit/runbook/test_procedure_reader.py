@@ -270,3 +270,46 @@ UP = "docker compose up -d"
 def test_steps_of_one_line_keep_the_order_of_the_text(text, order):
     found = [getattr(step, "verb", "") or step.text for step in one(text).steps]
     assert found == (["set", UP] if order == 2 else order)
+
+
+PASSWORD = ("set", ("POSTGRES_PASSWORD",), "new")
+DEPLOY = ("redeploy", (), "new")
+
+
+@pytest.mark.parametrize(
+    ("text", "acts"),
+    [
+        ("Update POSTGRES_PASSWORD in Coolify and redeploy.", [PASSWORD, DEPLOY]),
+        ("Update POSTGRES_PASSWORD in Coolify, save, then click **Redeploy**.", [PASSWORD, DEPLOY]),
+        ("Save and re-deploy.", [DEPLOY]),
+        ("Log in, then update POSTGRES_PASSWORD; compose stop is not needed.", [PASSWORD]),
+        ("Coolify will stop and redeploy by itself.", []),
+        ("Redeploy or restart the backend.", []),
+        ("Redeploy can take a minute.", []),
+        ("Update POSTGRES_PASSWORD in Coolify and start over.", []),
+    ],
+)
+def test_a_sentence_may_give_several_steps(text, acts):
+    found = one(block("docker compose logs") + "\n" + text + "\n")
+    assert [(act.verb, act.variables, act.value) for act in found.acts] == acts
+
+
+@pytest.mark.parametrize(
+    ("text", "acts"),
+    [
+        ("In Coolify, set POSTGRES_PASSWORD to the new password.", [PASSWORD]),
+        ("In `.env` change POSTGRES_PASSWORD.", [PASSWORD]),
+        ("In the Coolify UI, under the settings tab, modify POSTGRES_PASSWORD.", [PASSWORD]),
+        ("Open the resource in Coolify, change POSTGRES_PASSWORD, save.", [PASSWORD]),
+        ("Open POSTGRES_PASSWORD in Coolify and change its value.", [PASSWORD]),
+        ("Please update POSTGRES_PASSWORD in Coolify.", [PASSWORD]),
+        ("Replace the old POSTGRES_PASSWORD in `.env` by the new one.", [PASSWORD]),
+        ("Put POSTGRES_PASSWORD into the password manager.", []),
+        ("In case the environment is lost, redeploy.", []),
+        ("In Coolify, POSTGRES_PASSWORD is set by hand.", []),
+        ("In Coolify you can set POSTGRES_PASSWORD.", []),
+    ],
+)
+def test_a_variable_is_typed_where_the_sentence_says(text, acts):
+    found = one(block("docker compose logs") + "\n" + text + "\n")
+    assert [(act.verb, act.variables, act.value) for act in found.acts] == acts
