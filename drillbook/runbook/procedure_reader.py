@@ -16,7 +16,7 @@ from __future__ import annotations
 import itertools
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -45,6 +45,22 @@ def _words(text: str) -> frozenset[str]:
 
 
 _STEP = re.compile(r"^\W*(?:step|part)\s+\d+\b", re.I)
+# Titles of chapters whose parts may be steps of one procedure, by what they are about.
+_CHAPTERS: dict[Meaning, re.Pattern[str]] = {
+    "restore": re.compile(r"\b(?:restor|recover)\w*", re.I),
+    "password": re.compile(r"\bpass(?:word|phrase)s?\b", re.I),
+    "backup": re.compile(r"\bback(?:ing)?[- ]?ups?\b|\bdump", re.I),
+    "wipe": re.compile(r"\b(?:wip|eras|reset|uninstall)\w*", re.I),
+    "keys": re.compile(r"\b(?:keys?|secrets)\b|_KEY\b|_SECRET\b", re.I),
+}
+# A part that is another way to the same end, or that is for some readers alone.
+_OTHER_WAY = re.compile(
+    r"^\W*(?:\d+\W+)?(?:on|with|without|via|using|by|for|under|in|from|if|when)\b|"
+    r"\b(?:if|alternativ\w*|options?|optional|variants?|trouble\w*|undo|revert)\b|"
+    r"\broll(?:ing)?[- ]?back\b|\b(?:method|way)\s+\w+$",
+    re.I,
+)
+_STARTS = re.compile(r"\b(?:re)?start\b|\bup\b")
 _VARIABLE = re.compile(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b")
 # Where a step is done: "In Coolify, set …", "In `.env` change …".
 _PLACE = (
@@ -248,8 +264,10 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
     found: dict[Section, Procedure] = {}
     names = {**_NAMED, **names, "password": password}
 
+    parts = _parts_of_procedures(document)
+
     def of(section: Section) -> Procedure:
-        while section.parent and _STEP.match(section.title):
+        while section.parent and (section in parts or _STEP.match(section.title)):
             section = section.parent
         return found.setdefault(section, Procedure(section))
 
@@ -278,13 +296,53 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
         if {"message", "redisConfigured"} <= shown.keys():
             of(block.section).shown = shown
     for one in found.values():
-        _add_by_hand(one, document)
+        _add_by_hand(one, document, parts)
         one.files = _files(one, password)
         one.steps.sort(key=lambda step: (step.line, step.place))
         one.meaning = _meaning(one)
         _fill(one, blocks, names)
     kept = [one for one in found.values() if one.commands or one.acts or one.shown]
     return sorted(kept, key=lambda one: one.section.line)
+
+
+def _parts_of_procedures(document: Document) -> set[Section]:
+    """The sections that are steps of the procedure around them, by their titles and commands."""
+    below: dict[Section, list[Section]] = {}
+    for one in document.statements:
+        if one.kind == "heading" and one.section.parent and one.section.parent.level:
+            below.setdefault(one.section.parent, []).append(one.section)
+    skipped = {mark.section for mark in document.marks if mark.word == "skip"}
+    parts: set[Section] = set()
+    for chapter, sections in below.items():
+        about = [meaning for meaning, title in _CHAPTERS.items() if title.search(chapter.title)]
+        if len(about) == 1 and not any(map(_OTHER_WAY.search, (one.title for one in sections))):
+            numbered = all(has(one.title, "step_title") for one in sections)
+            may_be_steps = numbered or (about[0] in ("restore", "password") and chapter.level > 1)
+            if may_be_steps and not skipped & {*sections} and _is_one(about[0], sections):
+                parts |= {*sections}
+    return parts
+
+
+def _is_one(meaning: Meaning, sections: list[Section]) -> bool:
+    """Whether sections are one procedure: none is whole, and no two do what it is about."""
+    does = {"restore": is_restore, "backup": is_dump, "wipe": _wipes}.get(meaning)
+    doing = []
+    for section in sections:
+        commands = [one.command for one in section.statements if one.command and not one.denied]
+        done = [it for it in commands if (does(it) if does else _alters(it))]
+        if done:
+            doing.append((section, commands, done))
+    if len(doing) != 1:
+        return False
+    section, commands, done = doing[0]
+    after = commands[commands.index(done[-1]) :]
+    texts = [one.text for one in section.statements if one.kind == "sentence"]
+    starts = any(has(one.text, "redeploys", "starts") or _STARTS.search(one.text) for one in after)
+    return not starts and not any(has(one, "redeploys") for one in texts)
+
+
+def _alters(one: Command) -> bool:
+    return bool(has(f"{one.text} {one.here}", "alters"))
 
 
 def _typed(document: Document) -> list[Statement]:
@@ -452,13 +510,13 @@ def _altered(section: Section) -> str:
     return first[1] if first and "$" in first[1] else "new"
 
 
-def _add_by_hand(procedure: Procedure, document: Document) -> None:
+def _add_by_hand(procedure: Procedure, document: Document, parts: Collection[Section]) -> None:
     """Add the steps that its sentences give, where no mark does so on the same or a near line."""
     marked = {act.line for act in procedure.acts}
     typed = {step.line for step in procedure.steps if isinstance(step, Typed)}
     for place, one in enumerate(document.statements):
         section, parent = one.section, one.section.parent
-        is_step = parent is procedure.section and _STEP.match(section.title)
+        is_step = parent is procedure.section and (section in parts or _STEP.match(section.title))
         if one.kind != "sentence" or one.denied or not (is_step or section is procedure.section):
             continue
         if marked & {one.line, one.line + 1, one.line + 2}:

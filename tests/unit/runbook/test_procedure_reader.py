@@ -313,3 +313,35 @@ def test_a_sentence_may_give_several_steps(text, acts):
 def test_a_variable_is_typed_where_the_sentence_says(text, acts):
     found = one(block("docker compose logs") + "\n" + text + "\n")
     assert [(act.verb, act.variables, act.value) for act in found.acts] == acts
+
+
+LOAD = block("docker exec -i db psql -U infisical infisical < /srv/b.sql")
+ALTER = block("docker exec db psql -c \"ALTER USER i PASSWORD 'x'\"")
+STOP, START = block("docker stop backend"), block("docker start backend")
+
+
+def chapter(title, **sections):
+    """A chapter of a document with these sections, each with a block."""
+    return f"## {title}\n\n" + "".join(
+        f"### {name.replace('_', ' ')}\n\n{text}\n" for name, text in sections.items()
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (
+            chapter("Restore", **{"1._Stop": STOP, "2._Load the dump": LOAD, "3._Start": START}),
+            1,
+        ),
+        (chapter("Rotate the password", Change_it=ALTER, Deploy="Redeploy.\n"), 1),
+        (chapter("Backup and restore", **{"1._Dump": STOP, "2._Load": LOAD}), 2),
+        (chapter("Operations", **{"1._Stop": STOP, "2._Load": LOAD}), 2),
+        (chapter("Restore", From_a_dump=LOAD, From_another_dump=LOAD), 2),
+        (chapter("Restore", Load=LOAD + START, Stop_it_again=STOP), 2),
+        (chapter("Restore", Load=LOAD, If_it_fails=STOP), 2),
+        (chapter("Restore", Load=LOAD, Stop="<!-- drillbook: skip no -->\n\n" + STOP), 2),
+    ],
+)
+def test_parts_of_a_chapter_are_one_procedure_where_none_is_whole(text, count):
+    assert len(read(text, "# Infisical\n\n")) == count
