@@ -115,6 +115,15 @@ _NEW_PASSWORD = re.compile(
     r"|\bCHANGE[-_]?ME\b|(?<=PASSWORD ')(?:…|\.\.\.|x{3,}|\*{3,})(?=')",
     re.I,
 )
+# A document's own variables may be called new_password: those of the shell, and those of psql.
+_OWN_VARIABLE = re.compile(
+    r"\$\{?[#!]?(\w+)|\b(\w+)=|(?<!\w):'?(\w+)|\bread\b[^\n;|&]*?(\w+)\s*(?:$|[;|&<\n])"
+)
+# Before a word on its line, what makes it the name of a variable.
+_OF_A_VARIABLE = re.compile(
+    r"(?:[$_]|\{[#!]?|(?<!\w):'|(?:-e|--env)[ =]|\bread\s+(?:[^;|&]*\s)?|"
+    r"\b(?:unset|export|readonly|local|declare)\s+(?:[^\s;|&]+\s+)*)$"
+)
 # What replaces a placeholder, by its words; else the name of the service it names.
 _PLACEHOLDERS = {
     r"pass|\bpw\b": "password",
@@ -607,10 +616,15 @@ def _filled(text: str, names: Mapping[str, str]) -> tuple[str, list[str]]:
 def _with_password(text: str, password: str) -> str:
     """A text with the password in the place of words such as NEW_PASSWORD."""
 
+    variables = {name for names in _OWN_VARIABLE.findall(text) for name in names}
+
     def type_in(found: re.Match[str]) -> str:
-        # `NEW_PASSWORD=` and `$NEW_PASSWORD` are variables of the document itself.
-        before, after = text[found.start() - 1 : found.start()], text[found.end() : found.end() + 1]
-        return found[0] if before in ("$", "{", "_") or after == "=" else password
+        begin = text.rfind("\n", 0, found.start()) + 1
+        before, after = text[begin : found.start()], text[found.end() : found.end() + 1]
+        if _OF_A_VARIABLE.search(before) or after == "=" or before[-1:] + after == "<>":
+            return found[0]
+        is_literal = found[0] not in variables or re.search(r"PASSWORD\s+\\?['\"]+$", before, re.I)
+        return password if is_literal else found[0]
 
     return _NEW_PASSWORD.sub(type_in, text)
 

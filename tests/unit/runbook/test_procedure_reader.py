@@ -345,3 +345,39 @@ def chapter(title, **sections):
 )
 def test_parts_of_a_chapter_are_one_procedure_where_none_is_whole(text, count):
     assert len(read(text, "# Infisical\n\n")) == count
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'psql -v new_password="$NEW_PASSWORD" -c "ALTER USER i PASSWORD :\'new_password\'"',
+        "unset NEW_PASSWORD",
+        "export PGUSER NEW_PASSWORD",
+        "read -rs new_password",
+        "read -rsp 'The new one: ' new_password",
+        "docker exec -e NEW_PASSWORD db env",
+        "test ${#NEW_PASSWORD} -gt 20",
+        'NEW_PASSWORD=x; for name in NEW_PASSWORD; do echo "${!name}"; done',
+    ],
+)
+def test_a_variable_called_new_password_keeps_its_name(line):
+    assert line in one(block("docker ps", line)).script()
+
+
+@pytest.mark.parametrize(
+    ("written", "run"),
+    [
+        ("psql -c \"ALTER USER i PASSWORD '<new-password>'\"", "PASSWORD 'c0ffee'"),
+        ("NEW_PASSWORD='new_password'", "NEW_PASSWORD='c0ffee'"),
+        ("sed -i 's|^PW=.*|PW=new_password|' .env", "PW=c0ffee|"),
+        ("docker exec -e PGPASSWORD=new_password db psql", "PGPASSWORD=c0ffee"),
+        ("export A=b\necho new_password", "echo c0ffee"),
+        ("pg_dump postgresql://i:new_password@db/i", "i:c0ffee@db"),
+        ("NEW_PASSWORD=x; psql -c \"ALTER USER i PASSWORD 'NEW_PASSWORD'\"", "'c0ffee'"),
+    ],
+)
+def test_a_word_for_the_new_password_is_typed_as_one(written, run):
+    document = Document("infisical.md", "# Infisical\n\n" + block("docker ps", written))
+    (found,) = procedures(document, NAMES, "c0ffee")
+    assert not found.unfilled
+    assert run in found.script()
