@@ -87,6 +87,25 @@ _NEXT_STEP = re.compile(
 _DESCRIBES = re.compile(r"^\W*(?:is|are|can|could|may|might|will|would|takes?|does|means)\b", re.I)
 # Two steps of which one is done: "redeploy or restart the backend".
 _ALTERNATIVES = re.compile(r"\bor\s+(?:\w+\s+)?(?:re-?deploy|stop|start|restart)\b", re.I)
+# A step that is done in some cases alone; that the step before it succeeded is none.
+_IN_SOME_CASES = re.compile(
+    r"\b(?:if|unless|when(?:ever)?|in case|as needed|where (?:needed|necessary)|optional(?:ly)?|"
+    r"alternatively|should (?:it|you|that|the))\b",
+    re.I,
+)
+_AFTER_SUCCESS = re.compile(
+    r"\b(?:if|when)\b(?![^,;:]*(?:\bno[tr]?\b|n['’]t\b|\bnothing\b|\bfail))[^,;:]*"
+    r"\b(?:succe\w+|ALTER ROLE|exit (?:code|status) 0|worked|done|finished|ready)\b",
+    re.I,
+)
+# The keys of a backup's day: those that the deployment of this run has.
+_SAVED = re.compile(
+    r"\b(?:saved|stored|kept|escrowed|of the backup|its day|"
+    r"from the (?:backup|vault|safe|password manager)|that day)\b",
+    re.I,
+)
+_OLD = re.compile(r"\b(old|previous|original|backed.up)\b", re.I)
+_SAID_NEW = re.compile(r"\b(?:new|fresh|generated?|another|different|random)\b", re.I)
 # A value that is written down somewhere else than in the deployment.
 _INTO_A_SAFE = re.compile(
     r"\b(?:in|into|to)\s+(?:\w+\s+){0,3}?(?:vault|safe|password manager|keepass\w*|1password|"
@@ -168,7 +187,8 @@ _ACTING = re.compile(
 class Act:
     """A step that is done by hand; value is an expression of the shell, or old or new.
 
-    place orders the steps of one line, as the statements of the document are ordered.
+    place orders the steps of one line, as the statements of the document are ordered. doubtful: the
+    sentence says that it is done in some cases alone.
     """
 
     verb: Verb
@@ -178,6 +198,7 @@ class Act:
     variables: tuple[str, ...] = ()
     value: str = "new"
     place: int = 0
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +215,9 @@ class Typed:
 class Procedure:
     """One section to carry out; unfilled says why that is impossible, skipped why it is not done.
 
-    files are those whose text a sentence gives; shown is the health report that the section shows.
+    files are those whose text a sentence gives; doubtful are steps by hand that depend on a case
+    which the document does not decide, and that are not done; shown is the health report that the
+    section shows.
     """
 
     section: Section
@@ -203,6 +226,7 @@ class Procedure:
     meaning: Meaning = ""
     preamble: str = ""
     files: dict[str, str] = field(default_factory=dict)
+    doubtful: list[Act] = field(default_factory=list)
     shown: dict[str, object] | None = None
     unfilled: str = ""
     skipped: str = ""
@@ -307,6 +331,7 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
     for one in found.values():
         _add_by_hand(one, document, parts)
         one.files = _files(one, password)
+        _leave_out(one)
         one.steps.sort(key=lambda step: (step.line, step.place))
         one.meaning = _meaning(one)
         _fill(one, blocks, names)
@@ -441,11 +466,17 @@ def _by_hand(sentence: str, line: int, section: Section) -> list[Act]:
         named += tuple(name for name in _VARIABLE.findall(part) if name not in named)
         act = _step_of(part, sentence, line, section, named)
         if act:
-            found.append(act)
+            found.append(replace(act, doubtful=_is_doubtful(plain)))
         elif _is_undone(part, section, line):
             # The rest of the sentence, carried out alone, would be another procedure.
             return []
     return found
+
+
+def _is_doubtful(sentence: str) -> bool:
+    """Whether a sentence names a case in which its step is done, before any explanation."""
+    step = re.split(r"[:;—–]|,? and (?=if\b|when\b)", sentence)[0]
+    return bool(_IN_SOME_CASES.search(_AFTER_SUCCESS.sub("", step)))
 
 
 def _parts(sentence: str) -> list[str]:
@@ -493,10 +524,14 @@ def _step_of(
 
 def _value(rest: str, section: Section, variables: tuple[str, ...]) -> str:
     """What a variable is set to: old, new, or an expression of the shell."""
-    old = re.search(r"\b(old|previous|original|backed.up)\b", rest, re.I)
+    old = _OLD.search(rest)
     # "Replace the old password by the new one"
     by_new = re.search(r"\b(?:to|by|with)\s+(?:\w+\s+)?new\b", rest, re.I)
     if old and not by_new:
+        return "old"
+    makes = any("openssl rand" in one.script for one in section.statements)
+    keyed = not variables or _MASTERS & {*variables}
+    if keyed and _SAVED.search(rest) and not (makes or _SAID_NEW.search(rest)):
         return "old"
     return _altered(section) if "POSTGRES_PASSWORD" in variables else "new"
 
@@ -533,6 +568,26 @@ def _add_by_hand(procedure: Procedure, document: Document, parts: Collection[Sec
         for act in _by_hand(one.text, one.line, procedure.section):
             if not (act.verb in _BY_ITSELF and act.line in typed):
                 procedure.steps.append(replace(act, place=place))
+
+
+def _leave_out(one: Procedure) -> None:
+    """Leave out steps that are done in some cases alone, and those that keep a restore's keys.
+
+    The keys of the backup's day are those that the deployment has when it is restored.
+    """
+    one.doubtful = [act for act in one.acts if act.doubtful]
+    restores = any(map(is_restore, one.commands)) and not any(map(_alters, one.commands))
+    left_out = [act for act in one.acts if act.doubtful or (restores and _keeps_keys(act))]
+    one.steps = [step for step in one.steps if step not in left_out]
+
+
+def _keeps_keys(act: Act) -> bool:
+    sensitive = [one for one in act.variables if re.search(r"(?:KEY|SECRET|PASSWORD)$", one)]
+    if act.verb != "set" or (act.variables and not sensitive):
+        return False
+    if act.value == "old":
+        return not _OLD.search(act.words)
+    return act.value == "new" and not _SAID_NEW.search(act.words)
 
 
 def _meaning(one: Procedure) -> Meaning:
@@ -588,6 +643,7 @@ def _fill(one: Procedure, blocks: list[Block], names: Mapping[str, str]) -> None
         known = not program or "$" in program or program in _PROGRAMS
         if not known and not command.inside:
             reasons.append(f"line {command.line}: `{program[:60]}` is not a command that runs here")
+    reasons += _undecided(one)
     given: dict[str, str] = {}
     first_line = min((step.line for step in one.steps), default=one.section.line)
     for block in blocks:
@@ -596,6 +652,17 @@ def _fill(one: Procedure, blocks: list[Block], names: Mapping[str, str]) -> None
     one.preamble, missing = _preamble(one, given)
     reasons += [f"${name} has no value in the document" for name in missing]
     one.unfilled = "; ".join(dict.fromkeys(reasons))
+
+
+def _undecided(one: Procedure) -> Iterator[str]:
+    """Why nothing is known of a procedure in which a deployment or start is done in some cases."""
+    verbs = {act.verb for act in one.acts}
+    starts = verbs & {"redeploy", "start", "restart"} or any(
+        re.search(r"\b(?:up|(?:re)?start)\b", command.text) for command in one.commands
+    )
+    for act in one.doubtful if one.meaning in ("password", "restore") and not starts else ():
+        if act.verb in _BY_ITSELF - {"stop"}:
+            yield f"line {act.line}: whether this is done, the document does not say: {act.words}"
 
 
 def _filled(text: str, names: Mapping[str, str]) -> tuple[str, list[str]]:

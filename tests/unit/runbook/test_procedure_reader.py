@@ -381,3 +381,41 @@ def test_a_word_for_the_new_password_is_typed_as_one(written, run):
     (found,) = procedures(document, NAMES, "c0ffee")
     assert not found.unfilled
     assert run in found.script()
+
+
+RESTORE = ["docker exec -i db psql -U infisical infisical < b.sql"]
+ALTERS = ["docker exec db psql -c \"ALTER USER i PASSWORD 'x'\""]
+
+
+@pytest.mark.parametrize(
+    ("lines", "text", "values"),
+    [
+        (RESTORE, "Set ENCRYPTION_KEY in `.env` to the key that was saved with the backup.", []),
+        (RESTORE, "Set ENCRYPTION_KEY in `.env`.", []),
+        (RESTORE, "Set ENCRYPTION_KEY and AUTH_SECRET in `.env` only if this is a new host.", []),
+        (RESTORE, "Set ENCRYPTION_KEY in `.env` to a new key.", ["new"]),
+        (RESTORE, "Set ENCRYPTION_KEY in `.env` to the old key.", ["old"]),
+        (["docker ps"], "Set ENCRYPTION_KEY in Coolify to the key from the vault.", ["old"]),
+        (["openssl rand -hex 16"], "Set ENCRYPTION_KEY to the key that you stored.", ["new"]),
+        (ALTERS, "Set POSTGRES_PASSWORD in Coolify to the password you saved.", ["new"]),
+        (ALTERS, "Update POSTGRES_PASSWORD in Coolify, if you use it.", []),
+    ],
+)
+def test_a_key_is_the_one_that_the_sentence_means(lines, text, values):
+    found = one(block(*lines) + "\n" + text + "\n")
+    assert [act.value for act in found.acts] == values
+
+
+@pytest.mark.parametrize(
+    ("text", "verbs", "is_known"),
+    [
+        ("Redeploy if needed.", [], False),
+        ("Redeploy only if the command above printed ALTER ROLE.", ["redeploy"], True),
+        ("Redeploy if it did not print ALTER ROLE.", [], False),
+        ("Redeploy: if it fails, look at the log.", ["redeploy"], True),
+        ("Redeploy. Restart the backend if it hangs.", ["redeploy"], True),
+    ],
+)
+def test_a_step_for_some_cases_is_not_done_and_leaves_the_result_unknown(text, verbs, is_known):
+    found = one(block(*ALTERS) + "\n" + text + "\n")
+    assert ([act.verb for act in found.acts], not found.unfilled) == (verbs, is_known)
