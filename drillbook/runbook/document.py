@@ -466,19 +466,69 @@ class Document:
 _ONE_OF_SEVERAL = re.compile(
     r"(?:,|\band|\bor|&)\W+infisical\b|\binfisical\W*(?:,|\band\b|\bor\b|&)", re.I
 )
-_PROMPT = re.compile(r"^\s*(\$|[\w.-]+@[\w.-]+[:~\w/ -]*[$#]|#(?= (?:docker|psql|pg_)\b)) ", re.M)
+_PROMPT = re.compile(r"^\s*(\$|[\w.-]+@[\w.-]+[:~\w/. -]*[$#]|\[[^\]\n]+\][$#]) ", re.M)
+_PROGRAMS = (
+    r"(?:docker|docker-compose|podman|psql|pg_\w+|dropdb|createdb|redis-cli|sudo|systemctl|mkdir|"
+    r"chmod|chown|ls|cp|mv|rm|tar|gzip|gunzip|zcat|zstd|xz|curl|wget|openssl|sed|grep|awk|cat|cd|"
+    r"tail|scp|rsync|ssh|export|umask|tee|sha256sum)"
+)
+# Root's prompt begins a comment as well: the words after it show which one it is.
+_PROMPT_OF_ROOT = re.compile(
+    rf"^\s*# (?=(?:{_PROGRAMS}(?:\s+(?!(?:is|are|was|must|should|can|could|will|may|has|have|does|"
+    r"needs?|shows?|prints?|says|into|to|the|a|an|this|it|and|or)\b)|\s*$)|"
+    r"(?:find|sort|set|test|head|time|date|touch|read|wait|exit|echo|sleep|kill|cut)"
+    r"(?:\s*$|\s+\S*[-/~.$=<>\"'\d])|\.?/\w|[A-Za-z_]\w*=))",
+    re.M,
+)
+_OF_ENGINE = re.compile(r"^\s*# (?=(?:docker|docker-compose|podman|psql|pg_\w+)\b)", re.M)
+_UNPROMPTED = re.compile(rf"\s*(?:{_PROGRAMS}\s|\w+=|\.?/\w)")
+_HEREDOC = re.compile(r"(?<!<)<<-?(?!<)\s*\\?['\"]?(\w+)")
 
 
 def without_prompts(content: str) -> str:
     """The typed text of a recorded session; its output becomes empty lines, so no line moves."""
-    if not _PROMPT.search(content):
+    is_of_root = not _PROMPT.search(content)
+    if is_of_root and not _is_session_of_root(content):
         return content
-    kept, goes_on = [], False
-    for line in content.splitlines():
-        typed = _PROMPT.match(line)
-        kept.append(line[typed.end() :] if typed else line if goes_on else "")
-        goes_on = line.endswith("\\") and (goes_on or bool(typed))
+    prompt = _PROMPT_OF_ROOT if is_of_root else _PROMPT
+    kept, goes_on, was_typed, end = list[str](), False, False, ""
+    lines = content.splitlines()
+    for number, line in enumerate(lines):
+        typed = prompt.match(line)
+        was_typed = bool(typed) or goes_on or bool(end) or (was_typed and line.startswith("> "))
+        if typed and not end:
+            text = line[typed.end() :]
+        elif was_typed:
+            # The shell's prompt for a line that goes on.
+            text = line.removeprefix("> ")
+        else:
+            text = line if is_of_root and line.lstrip().startswith("#") else ""
+        kept.append(text)
+        if end:
+            end = "" if text.strip() == end else end
+        elif was_typed and (found := _HEREDOC.search(text)):
+            later = [one.removeprefix("> ").strip() for one in lines[number + 1 :]]
+            end = found[1] if found[1] in later else ""
+        goes_on = was_typed and not end and line.endswith("\\")
     return "\n".join(kept)
+
+
+def _is_session_of_root(content: str) -> bool:
+    """Whether the commands of a block stand after root's prompt, and none without a prompt."""
+    lines = [one for one in content.splitlines() if one.strip()]
+    if not _OF_ENGINE.search(content) or not lines[0].lstrip().startswith("#"):
+        return False
+    goes_on, end = False, ""
+    for line in lines:
+        if end or goes_on:
+            end = "" if line.removeprefix("> ").strip() == end else end
+        elif not line.lstrip().startswith("#"):
+            if _UNPROMPTED.match(line) or shell.looks_like_a_command(line):
+                return False
+        elif found := _HEREDOC.search(line):
+            end = found[1]
+        goes_on = line.endswith("\\")
+    return True
 
 
 def _is_about(name: str, text: str) -> bool:
@@ -510,7 +560,7 @@ def _guess(content: str) -> str:
         return "cron"
     if any(re.match(r"\s*(services|image):", one) for one in typed):
         return "yaml"
-    if _PROMPT.search(content) or any(shell.looks_like_a_command(one) for one in typed):
+    if without_prompts(content) != content or any(shell.looks_like_a_command(one) for one in typed):
         return "sh"
     return ""
 

@@ -419,3 +419,30 @@ def test_a_key_is_the_one_that_the_sentence_means(lines, text, values):
 def test_a_step_for_some_cases_is_not_done_and_leaves_the_result_unknown(text, verbs, is_known):
     found = one(block(*ALTERS) + "\n" + text + "\n")
     assert ([act.verb for act in found.acts], not found.unfilled) == (verbs, is_known)
+
+
+@pytest.mark.parametrize(
+    ("session", "typed"),
+    [
+        (
+            "# cd /opt/infisical\n# docker compose stop\nStopped\n# sed -i s/a/b/ .env\n# Redeploy",
+            "cd /opt/infisical\ndocker compose stop\n\nsed -i s/a/b/ .env",
+        ),
+        (
+            "$ docker exec -i db psql <<'SQL'\nSELECT 1;\nSQL\n 1\n$ docker ps",
+            "docker exec -i db psql <<'SQL'\nSELECT 1;\nSQL\n\ndocker ps",
+        ),
+        (
+            "$ docker exec -i db psql <<SQL\n> SELECT 1;\n> SQL\n 1",
+            "docker exec -i db psql <<SQL\nSELECT 1;\nSQL",
+        ),
+        ("$ docker ps \\\n> -a\nNAMES", "docker ps \\\n-a"),
+        ("[root@docker01 infisical]# docker ps -a\nNAMES", "docker ps -a"),
+        ("# docker exec would do as well\ndocker ps", "# docker exec would do as well\ndocker ps"),
+        ("# cd is not needed\ndocker ps", "# cd is not needed\ndocker ps"),
+        ("# find the container\nx=$(docker ps -q)", "# find the container\nx=$(docker ps -q)"),
+    ],
+)
+def test_a_recorded_session_is_what_was_typed_at_its_prompts(session, typed):
+    found = one(f"```console\n{session}\n```\n")
+    assert [step.text.strip() for step in found.steps if isinstance(step, Typed)] == [typed]
