@@ -16,7 +16,7 @@ from __future__ import annotations
 import itertools
 import re
 import shlex
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -155,6 +155,7 @@ _PLACEHOLDERS = {
 }
 _NAMED = {"server": "server.example.com", "file": "backup.sql", "date": "2026-01-01"}
 _ALTERED = re.compile(r"\bPASSWORD\s+(?:\\?['\"]){1,2}(.+?)\\?['\"]", re.I)
+_RENAMES = re.compile(r"\bRENAME\s+TO\b", re.I)
 _SQL = re.compile(r"\b(?:ALTER|SELECT|DROP|CREATE|UPDATE|REVOKE)\b")
 _ROOT = re.compile(rf"(?<![\w.~$}}/])/(?:{'|'.join(ROOTS)})/[\w./-]+")
 # The commands that run here: builtins of the shell, tools, and those that are emulated.
@@ -576,7 +577,9 @@ def _leave_out(one: Procedure) -> None:
     The keys of the backup's day are those that the deployment has when it is restored.
     """
     one.doubtful = [act for act in one.acts if act.doubtful]
-    restores = any(map(is_restore, one.commands)) and not any(map(_alters, one.commands))
+    restores = any(_restores(it, one.commands) for it in one.commands) and not any(
+        map(_alters, one.commands)
+    )
     left_out = [act for act in one.acts if act.doubtful or (restores and _keeps_keys(act))]
     one.steps = [step for step in one.steps if step not in left_out]
 
@@ -599,7 +602,7 @@ def _meaning(one: Procedure) -> Meaning:
     )
     asked = [it.text for it in commands if it.program in ("curl", "wget")]
     meanings: dict[Meaning, object] = {
-        "restore": any(map(is_restore, commands)),
+        "restore": any(_restores(it, commands) for it in commands),
         "wipe": any(map(_wipes, commands)),
         "password": any(has(text, "alters") for text in (*typed, *one.files.values())),
         "backup": any(map(is_dump, commands)),
@@ -609,6 +612,29 @@ def _meaning(one: Procedure) -> Meaning:
         "logs": any(re.search(r"\blogs\b", it.text) for it in commands),
     }
     return next((meaning for meaning, is_so in meanings.items() if is_so), "")
+
+
+def _restores(one: Command, commands: Sequence[Command]) -> bool:
+    """Whether it restores a backup into a database that stays, not into one made for a test."""
+    if not is_restore(one):
+        return False
+    database = one.option("-d", "--dbname") or one.words[-1]
+    if database == "infisical" or any(_RENAMES.search(f"{it.text} {it.here}") for it in commands):
+        return True
+    ordered = sorted(commands, key=lambda it: it.line)
+    at = ordered.index(one)
+    made = any(_works_on(it, "createdb", database) for it in ordered[:at])
+    dropped = any(_works_on(it, "dropdb", database) for it in ordered[at:])
+    return not (made and dropped)
+
+
+def _works_on(one: Command, program: str, database: str) -> bool:
+    """Whether a command creates or drops this database, by a program or by SQL."""
+    if one.program == program:
+        return database in one.words
+    verb = "CREATE" if program == "createdb" else "DROP"
+    sql = rf"\b{verb}\s+DATABASE\s+(?:IF\s+EXISTS\s+)?[\\\"]*{re.escape(database)}(?!\w)"
+    return re.search(sql, f"{one.text} {one.here}", re.I) is not None
 
 
 def _wipes(one: Command) -> bool:

@@ -446,3 +446,26 @@ def test_a_step_for_some_cases_is_not_done_and_leaves_the_result_unknown(text, v
 def test_a_recorded_session_is_what_was_typed_at_its_prompts(session, typed):
     found = one(f"```console\n{session}\n```\n")
     assert [step.text.strip() for step in found.steps if isinstance(step, Typed)] == [typed]
+
+
+DUMP = "docker exec db pg_dump -U i infisical > b.sql"
+MAKE, DROP = "docker exec db createdb -U i scratch", "docker exec db dropdb -U i scratch"
+FILL = "docker exec -i db psql -U i -d scratch < b.sql"
+
+
+@pytest.mark.parametrize(
+    ("lines", "meaning"),
+    [
+        ([DUMP, MAKE, FILL, DROP], "backup"),
+        ([DUMP, MAKE, FILL.replace("-d scratch", "scratch"), DROP], "backup"),
+        (["psql -c 'CREATE DATABASE scratch'", FILL, "psql -c 'DROP DATABASE scratch'"], ""),
+        ([MAKE, FILL, DROP], ""),
+        (["; ".join((DROP, MAKE, FILL))], "restore"),
+        ([MAKE, FILL], "restore"),
+        ([MAKE, FILL, "psql -c 'ALTER DATABASE scratch RENAME TO infisical'", DROP], "restore"),
+        ([FILL], "restore"),
+        ([DUMP, MAKE, FILL, DROP, "docker exec -i db psql -U i -d infisical < b.sql"], "restore"),
+    ],
+)
+def test_a_restore_into_a_database_that_goes_again_is_a_test(lines, meaning):
+    assert one(block(*lines)).meaning == meaning
