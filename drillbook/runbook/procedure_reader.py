@@ -161,7 +161,7 @@ _ROOT = re.compile(rf"(?<![\w.~$}}/])/(?:{'|'.join(ROOTS)})/[\w./-]+")
 # The commands that run here: builtins of the shell, tools, and those that are emulated.
 _PROGRAMS = {"compose", *SHIMS} | _words(
     "[ [[ : . true false test echo printf set exit return cd export "
-    "local declare read eval source trap wait shift unset exec "
+    "local declare read eval source trap wait shift unset exec break continue "
     "awk base64 bash basename cat chmod cmp command cp cut date df diff dirname du env find "
     "grep gunzip gzip head hostname id install ls md5sum mkdir mktemp mv nice od openssl paste rm "
     "sed seq sh sha256sum sleep sort split stat sync tail tar tee time timeout touch tr "
@@ -172,6 +172,9 @@ _BACKUP = re.compile(r"\.(sql|dump|gz|zst|pgdump|bak|tar)\b")
 _REFERENCE = re.compile(r"\$\{?([A-Za-z_]\w*)\}?")
 _NAMING = _words("logs stop start restart rm kill")
 _MASTERS = _words("ENCRYPTION_KEY AUTH_SECRET")
+_SUDO_WITH_VARIABLES = re.compile(
+    r"\bsudo\s+(?:-[ug]\s+\w+\s+|-\w+\s+)*(?:--\s+)?(?=[A-Za-z_]\w*=)"
+)
 _UNSET = re.compile(r"\$\{?([A-Za-z_]\w*)")
 _OF_SHELL = _words("HOME PWD USER PATH RANDOM SECONDS HOSTNAME BASHPID OLDPWD IFS LANG PIPESTATUS")
 
@@ -664,9 +667,10 @@ def _fill(one: Procedure, blocks: list[Block], names: Mapping[str, str]) -> None
             one.steps[at] = replace(step, script=script)
             unknown = f"line {step.line}: nothing is known to fill"
             reasons += [f"{unknown} <{placeholder}> with" for placeholder in missing]
+    own = shell.functions("\n".join(step.text for step in one.steps if isinstance(step, Typed)))
     for command in one.commands:
         program = command.program
-        known = not program or "$" in program or program in _PROGRAMS
+        known = not program or "$" in program or program in _PROGRAMS | own
         if not known and not command.inside:
             reasons.append(f"line {command.line}: `{program[:60]}` is not a command that runs here")
     reasons += _undecided(one)
@@ -694,6 +698,8 @@ def _undecided(one: Procedure) -> Iterator[str]:
 def _filled(text: str, names: Mapping[str, str]) -> tuple[str, list[str]]:
     """A block with a value in the place of each placeholder, and the placeholders without one."""
     script = _with_password(without_prompts(text), names["password"])
+    # The stand-in for sudo runs its first word.
+    script = _SUDO_WITH_VARIABLES.sub(r"\g<0>env ", script)
     missing = []
     for found in dict.fromkeys(shell.PLACEHOLDER.findall(script)):
         words = found.lower().replace("_", "-")

@@ -35,6 +35,8 @@ _VALUED = {
 _WRAPPERS = {"sudo": "u g", "nice": "n", "ionice": "c n", "timeout": "k s", "env": "u"}
 _WRAPPERS |= {"xargs": "n I P L", "nohup": "", "time": "", "command": ""}
 _VALUED |= _WRAPPERS
+# `sudo NAME=value docker …` and `env NAME=value docker …` run docker.
+_ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
 # These run a command in a guest of this host: `pct exec 107 -- docker ps`.
 _HOSTS = ("pct", "lxc", "incus")
 _DEEPEST = 3
@@ -162,6 +164,12 @@ def comment_lines(text: str) -> list[int]:
     return [at for at in found if lines[at].lstrip().startswith("#")]
 
 
+def functions(text: str) -> set[str]:
+    """The names of the functions that a block defines."""
+    nodes, _ = _preorder(_PARSER.parse(text.encode()).root_node)
+    return {_text(_named(node)[0]) for node in nodes if node.type == "function_definition"}
+
+
 def assignments(text: str) -> dict[str, str]:
     """Each variable that a block assigns outside of functions and loops, with the assignment."""
     found: dict[str, str] = {}
@@ -226,6 +234,7 @@ class _Reader:
             program, rest = words[0].rpartition("/")[2], words[1:]
             if program in _WRAPPERS:
                 words = Line(rest, program, leading=True).rest[program == "timeout" :]
+                words = list(itertools.dropwhile(_ASSIGNS.match, words))
             elif program in ("docker", "podman", "docker-compose", "podman-compose"):
                 engine = "compose" if program.endswith("-compose") else "docker"
                 if engine == "docker":

@@ -469,3 +469,32 @@ FILL = "docker exec -i db psql -U i -d scratch < b.sql"
 )
 def test_a_restore_into_a_database_that_goes_again_is_a_test(lines, meaning):
     assert one(block(*lines)).meaning == meaning
+
+
+@pytest.mark.parametrize(
+    ("lines", "meaning"),
+    [
+        (["log() { echo x; }", "function dump { pg_dump i; }", "log a", "dump > b.sql"], "backup"),
+        (["for i in 1 2; do curl localhost/api/status && break; continue; done"], "health"),
+        (["sudo PGAPPNAME=backup docker exec db pg_dump -U i i > b.sql"], "backup"),
+        (["sudo -u postgres A=b C=d pg_dump i > b.sql"], "backup"),
+        (["env PGAPPNAME=backup docker exec db pg_dump -U i i > b.sql"], "backup"),
+        (["PGAPPNAME=backup docker exec db pg_dump -U i i > b.sql"], "backup"),
+    ],
+)
+def test_functions_and_prefixes_of_a_document_run_here(lines, meaning):
+    found = one(block(*lines))
+    assert (found.meaning, found.unfilled) == (meaning, "")
+
+
+@pytest.mark.parametrize(
+    ("written", "run"),
+    [
+        ("sudo A=b docker ps", "sudo env A=b docker ps"),
+        ("sudo -u postgres -E A=b docker ps", "sudo -u postgres -E env A=b docker ps"),
+        ("sudo docker ps", "sudo docker ps"),
+        ("sudo env A=b docker ps", "sudo env A=b docker ps"),
+    ],
+)
+def test_sudo_sets_variables_for_the_command(written, run):
+    assert f"\n{run}\n" in one(block(written)).script()
