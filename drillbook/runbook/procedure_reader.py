@@ -169,7 +169,12 @@ _PROGRAMS = {"compose", *SHIMS} | _words(
 )
 _READERS = _words("cat zcat gunzip gzip zstd pg_restore psql compose docker")
 _BACKUP = re.compile(r"\.(sql|dump|gz|zst|pgdump|bak|tar)\b")
-_REFERENCE = re.compile(r"\$\{?([A-Za-z_]\w*)\}?")
+# A variable, its default, or a variable without braces.
+_REFERENCE = re.compile(
+    r"\$(?:\{([A-Za-z_]\w*|\d)(?:\[[@*]\])?(?::?[-=]([^{}]*))?\}|([A-Za-z_]\w*))"
+)
+_LOOP = re.compile(r"\bfor\s+([A-Za-z_]\w*)\s+in\s+([^;\n]+)")
+_MOST_VALUES = 12
 _NAMING = _words("logs stop start restart rm kill")
 _MASTERS = _words("ENCRYPTION_KEY AUTH_SECRET")
 _SUDO_WITH_VARIABLES = re.compile(
@@ -280,17 +285,55 @@ def names_pattern(document: Document) -> str | None:
 
 
 def literal_names(document: Document) -> dict[str, str]:
-    """The names of containers that the document's commands use literally, by service."""
+    """The names of containers that the document's commands use, by service.
+
+    A variable stands for what the document assigns to it, or for each word of its loop.
+    """
+    blocks = [one for one in document.blocks if one.language in SHELLS and not _is_denied(one)]
+    values: dict[str, list[str]] = {}
+    for block in blocks:
+        for variable, given in _values(without_prompts(block.text)).items():
+            values.setdefault(variable, []).extend(given)
     found: dict[str, str] = {}
     for _, command in document.commands():
         inside, words = command.inside, command.words
         named = [inside.target] if inside and inside.engine == "docker" else []
         if words[:1] == ("docker",) and _NAMING & {*words[1:2]}:
             named += [one for one in words[2:] if not one.startswith("-") and not one.isdecimal()]
-        for name in named:
+        meant = [value for word in named for value in _expanded(word, values)]
+        # A loop may also name containers of another application.
+        for name in sorted(meant, key=lambda one: "infisical" not in one):
             if re.fullmatch(r"[\w.-]+", name) and (service := service_of(name)):
                 found.setdefault(service, name)
     return found
+
+
+def _values(text: str) -> dict[str, list[str]]:
+    """The values that a text gives to its variables, by assignments and as words of loops."""
+    found: dict[str, list[str]] = {}
+    for name, said in shell.assignments(text).items():
+        value = re.sub(r"[\"']", "", said.partition("=")[2])
+        found[name] = value[1:-1].split() if value.startswith("(") else [value]
+    for name, words in _LOOP.findall(text.replace("\\\n", " ")):
+        if not re.search(r"\$\(|`", words):
+            found.setdefault(name, []).extend(re.sub(r"[\"']", "", words).split())
+    return found
+
+
+def _expanded(word: str, values: Mapping[str, list[str]], depth: int = 3) -> list[str]:
+    """What a word stands for; a variable without a value or default is left as it is."""
+    options: list[list[str]] = []
+    at = 0
+    for found in _REFERENCE.finditer(word):
+        name, default = found[1] or found[3], found[2]
+        given = values.get(name, [])[:_MOST_VALUES] if depth else []
+        # `DB=${DB:-infisical-db}` must not stand for itself.
+        others = {one: held for one, held in values.items() if one != name}
+        given = [it for one in given for it in _expanded(one, others, depth - 1)]
+        options += [[word[at : found.start()]], given or [default or found[0]]]
+        at = found.end()
+    options.append([word[at:]])
+    return ["".join(one) for one in itertools.islice(itertools.product(*options), _MOST_VALUES)]
 
 
 def procedures(document: Document, names: dict[str, str], password: str) -> list[Procedure]:
@@ -793,13 +836,12 @@ def folders(one: Procedure) -> list[str]:
 def reads(one: Procedure) -> list[str]:
     """The backups that its commands read; a variable of the document stands as its value."""
     scripts = [step.script for step in one.steps if isinstance(step, Typed)]
-    assigned = shell.assignments("\n".join([one.preamble, *scripts]))
-    values = {name: text.partition("=")[2].strip("\"'") for name, text in assigned.items()}
+    values = _values("\n".join([one.preamble, *scripts]))
     found = []
     for command in one.commands:
         words = command.words[1:] if command.program in _READERS else ()
         for word in [command.reads] if command.reads else words:
-            path = _REFERENCE.sub(lambda name: values.get(name[1], name[0]), word)
+            path = _expanded(word, values)[0]
             if command.reads or (_BACKUP.search(path) and ":" not in path):
                 found.append(path.strip("\"'"))
     return list(dict.fromkeys(found))

@@ -183,6 +183,31 @@ def test_names_of_containers_are_those_of_the_document():
     assert literal_names(document) == {"db": "infisical-db"}
 
 
+@pytest.mark.parametrize(
+    ("blocks", "names"),
+    [
+        (['DB=infisical-db\ndocker exec "$DB" pg_dump -U x > b.sql'], {"db": "infisical-db"}),
+        (["BACKEND=vault-backend", "docker stop ${BACKEND}"], {"backend": "vault-backend"}),
+        (['P=vault; DB="${P}-db"; docker exec $DB psql'], {"db": "vault-db"}),
+        (['DB="${DB:-infisical-db}"; docker exec "$DB" psql'], {"db": "infisical-db"}),
+        (['docker exec "${1:-infisical-db}" psql'], {"db": "infisical-db"}),
+        (
+            ['for c in wiki-db infisical-db \\\n  infisical-backend; do docker rm -f "$c"; done'],
+            {"db": "infisical-db", "backend": "infisical-backend"},
+        ),
+        (
+            ['all=(infisical-db vault-redis)\nfor c in "${all[@]}"; do docker stop "$c"; done'],
+            {"db": "infisical-db", "redis": "vault-redis"},
+        ),
+        (['DB=$(docker ps -qf name=infisical-db); docker exec "$DB" psql'], {}),
+        (["for c in $(docker compose ps -q backend db); do docker stop $c; done"], {}),
+        (["A=$B; B=$A; docker stop $A"], {}),
+    ],
+)
+def test_a_name_of_a_container_may_stand_in_a_variable(blocks, names):
+    assert literal_names(Document("infisical.md", "\n".join(map(block, blocks)))) == names
+
+
 def test_folders_and_backups_that_a_procedure_names():
     found = one(
         block("cd /opt/infisical", "gzip -dc /srv/backups/x.sql.gz | docker exec -i db psql")
