@@ -180,8 +180,10 @@ _MASTERS = _words("ENCRYPTION_KEY AUTH_SECRET")
 _SUDO_WITH_VARIABLES = re.compile(
     r"\bsudo\s+(?:-[ug]\s+\w+\s+|-\w+\s+)*(?:--\s+)?(?=[A-Za-z_]\w*=)"
 )
-_UNSET = re.compile(r"\$\{?([A-Za-z_]\w*)")
-_OF_SHELL = _words("HOME PWD USER PATH RANDOM SECONDS HOSTNAME BASHPID OLDPWD IFS LANG PIPESTATUS")
+_OF_SHELL = _words(
+    "HOME PWD USER PATH RANDOM SECONDS HOSTNAME BASHPID OLDPWD IFS LANG PIPESTATUS EUID UID PPID "
+    "LINENO FUNCNAME BASH_SOURCE BASH_VERSION EPOCHSECONDS OPTARG OPTIND REPLY SHELL TERM"
+)
 
 
 _AT_EXIT = """trap '_code=$?; [ -z "${_block-}" ] || printf "\\036stop $_block $_code\\036"' EXIT"""
@@ -775,26 +777,22 @@ def _preamble(one: Procedure, given: dict[str, str]) -> tuple[str, list[str]]:
     """The assignments in earlier blocks to the variables that it uses, and those that lack one."""
     text = "\n".join(step.script for step in one.steps if isinstance(step, Typed))
     text += "\n" + "\n".join(act.value for act in one.acts)
+    used, bound = shell.variables(text)
     own = shell.assignments(text)
     lines: list[str] = []
     missing: list[str] = []
-    wanted = [name for name in dict.fromkeys(_used(text)) if name not in own]
+    wanted = [name for name in used if name not in own and name not in _OF_SHELL]
     while wanted:
         name = wanted.pop(0)
-        if name not in given:
+        if name in given:
+            if given[name] not in lines:
+                lines.insert(0, given[name])
+                more = shell.variables(given[name])[0]
+                wanted += [n for n in more if n != name and n not in _OF_SHELL]
+                used = {**more, **used}
+        elif used[name] and name not in bound:
             missing.append(name)
-        elif given[name] not in lines:
-            lines.insert(0, given[name])
-            wanted += [n for n in _used(given[name]) if n != name]
     return "\n".join(lines), missing
-
-
-def _used(text: str) -> list[str]:
-    text = re.sub(
-        r"'[^']*'", "", re.sub(r'"[^"]*"', lambda found: found[0].replace("'", " "), text)
-    )
-    bound = set(re.findall(r"\b(?:for|read(?: -\w+)*)\s+([A-Za-z_]\w*)", text))
-    return [n for n in _UNSET.findall(text) if n not in _OF_SHELL and n not in bound]
 
 
 def changes_something(one: Procedure) -> bool:

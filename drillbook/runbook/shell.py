@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import tree_sitter_bash
@@ -39,6 +39,10 @@ _VALUED |= _WRAPPERS
 _ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
 # These run a command in a guest of this host: `pct exec 107 -- docker ps`.
 _HOSTS = ("pct", "lxc", "incus")
+# Commands that set the variables that they name.
+_SETTERS = (["mapfile"], ["readarray"], ["getopts"])
+# `${NAME:-…}` and its like stand for something even where NAME has no value.
+_DEFAULTS = (":-", "-", ":=", "=", ":+", "+")
 _DEEPEST = 3
 # A longer text is not a command of a runbook; only a part of it is read.
 LONGEST = 2_000
@@ -182,6 +186,43 @@ def assignments(text: str) -> dict[str, str]:
         elif node.type in ("declaration_command", "variable_assignments", "list"):
             waiting += node.children
     return found
+
+
+def variables(text: str) -> tuple[dict[str, bool], set[str]]:
+    """The variables that a text uses, and whether each needs a value; and those it sets somewhere.
+
+    A `read` that nothing feeds waits for the operator's answer, so that it sets nothing here.
+    """
+    used: dict[str, bool] = {}
+    nodes, above = _preorder(_PARSER.parse(text.encode()).root_node)
+    bound: set[str] = set()
+    for node in nodes:
+        if node.type in ("simple_expansion", "expansion"):
+            names = [it for child in _named(node)[:1] for it in (child, *_named(child)[:1])]
+            name = next((_text(one) for one in names if one.type == "variable_name"), "")
+            has_default = any(child.type in _DEFAULTS for child in node.children)
+            if name.isidentifier():
+                used[name] = used.get(name, False) or not has_default
+        elif node.type in ("variable_assignment", "for_statement"):
+            bound.add(_text(_named(node)[0]))
+        elif node.type == "command":
+            words = [_word(child) for child in _named(node) if child.type not in _NO_WORDS]
+            if _sets_its_words(words, node, above):
+                bound |= {word for word in words[1:] if word.isidentifier()}
+    return used, bound
+
+
+def _sets_its_words(words: Sequence[str], node: Node, above: Mapping[int, Node]) -> bool:
+    if words[:1] != ["read"]:
+        return words[:1] in _SETTERS or words[:2] == ["printf", "-v"]
+    around: Node | None = node
+    while around is not None:
+        if around.type in ("pipeline", "redirected_statement"):
+            return True
+        if any(child.type == "herestring_redirect" for child in around.children):
+            return True
+        around = above.get(around.id)
+    return False
 
 
 class _Reader:

@@ -208,6 +208,36 @@ def test_a_name_of_a_container_may_stand_in_a_variable(blocks, names):
     assert literal_names(Document("infisical.md", "\n".join(map(block, blocks)))) == names
 
 
+@pytest.mark.parametrize(
+    ("lines", "missing"),
+    [
+        (["# Don't lose it", "docker logs $NAME", "# or the operator's other one"], "NAME"),
+        (["echo \"it's\"; docker logs $NAME; echo 'x'"], "NAME"),
+        (["docker exec db sh -c 'pg_dump -U \"$NAME\"'"], ""),
+        (["psql <<'E'", "SELECT '$NAME';", "E"], ""),
+        (["docker logs ${NAME:-backend} > ${OTHER-x}"], ""),
+        (["docker logs ${NAME:?say which}"], "NAME"),
+        (['[[ $EUID -eq 0 ]] && echo "$LINENO"'], ""),
+        (["if true; then NAME=x; fi", "docker logs $NAME"], ""),
+        (["f() { local name=$1; docker logs $name; }"], ""),
+        (["docker ps | while read -r name; do docker logs $name; done"], ""),
+        (["while read -r name; do docker logs $name; done < names"], ""),
+        (["read -r name <<< backend; docker logs $name"], ""),
+        (['read -rsp "Password: " NAME; docker logs $NAME'], "NAME"),
+        (["read -r NAME; docker logs $NAME"], "NAME"),
+    ],
+)
+def test_what_lacks_a_value_is_read_from_the_syntax(lines, missing):
+    said = f"${missing} has no value in the document" if missing else ""
+    assert one(block(*lines)).unfilled == said
+
+
+def test_an_apostrophe_in_a_comment_hides_no_variable():
+    text = block("db=infisical-db; docker ps") + "\n## Two\n\n"
+    two = read(text + block("# Don't lose the key", 'docker exec "$db" pg_dump', "# it's it"))[1]
+    assert two.preamble == "db=infisical-db"
+
+
 def test_folders_and_backups_that_a_procedure_names():
     found = one(
         block("cd /opt/infisical", "gzip -dc /srv/backups/x.sql.gz | docker exec -i db psql")
