@@ -14,10 +14,12 @@ rendered document does not show:
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import shlex
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 from drillbook.runbook import shell
@@ -32,7 +34,7 @@ from drillbook.runbook.document import (
 )
 from drillbook.runbook.emulated_host import service_of
 from drillbook.runbook.rules import has, is_dump, is_restore, json_object, removes_volumes
-from drillbook.runbook.sandbox import ROOTS, SHIMS
+from drillbook.runbook.sandbox import HOME, ROOTS, SHIMS
 from drillbook.runbook.shell import Command
 from drillbook.stack.base import SERVICES, Service
 
@@ -167,8 +169,14 @@ _PROGRAMS = {"compose", *SHIMS} | _words(
     "sed seq sh sha256sum sleep sort split stat sync tail tar tee time timeout touch tr "
     "uniq umask wc whoami xargs xz zcat zstd zgrep ionice"
 )
-_READERS = _words("cat zcat gunzip gzip zstd pg_restore psql compose docker")
-_BACKUP = re.compile(r"\.(sql|dump|gz|zst|pgdump|bak|tar)\b")
+_PACKERS = {"gzip": ".gz", "gunzip": ".gz", "xz": ".xz", "unxz": ".xz", "zstd": ".zst"}
+_PACKERS |= {"unzstd": ".zst", "bzip2": ".bz2", "bunzip2": ".bz2", "lz4": ".lz4"}
+_PACKED = re.compile(r"\.(?:gz|xz|zst|bz2|lz4)$")
+_UNPACKERS = {*_PACKERS} | _words("cat zcat xzcat zstdcat bzcat pv")
+_READERS = _UNPACKERS | _words("cp mv tar sha256sum md5sum pg_restore psql compose docker")
+_BACKUP = re.compile(
+    r"\.(sql|dump|dmp|pgdump|pgc|custom|backup|bak|tar|tgz|gz|zst|xz|bz2|lz4|sha256|md5)\b"
+)
 # A variable, its default, or a variable without braces.
 _REFERENCE = re.compile(
     r"\$(?:\{([A-Za-z_]\w*|\d)(?:\[[@*]\])?(?::?[-=]([^{}]*))?\}|([A-Za-z_]\w*))"
@@ -832,14 +840,69 @@ def folders(one: Procedure) -> list[str]:
 
 
 def reads(one: Procedure) -> list[str]:
-    """The backups that its commands read; a variable of the document stands as its value."""
+    """The files that its commands read without making them; a variable stands as its value.
+
+    A path is absolute, unless it begins with a variable or a command whose value is not known.
+    """
     scripts = [step.script for step in one.steps if isinstance(step, Typed)]
-    values = _values("\n".join([one.preamble, *scripts]))
-    found = []
-    for command in one.commands:
-        words = command.words[1:] if command.program in _READERS else ()
-        for word in [command.reads] if command.reads else words:
-            path = _expanded(word, values)[0]
-            if command.reads or (_BACKUP.search(path) and ":" not in path):
-                found.append(path.strip("\"'"))
-    return list(dict.fromkeys(found))
+    values = {"HOME": [HOME], **_values("\n".join([one.preamble, *scripts]))}
+    folder = HOME
+    made: set[str] = set()
+    found: list[str] = []
+
+    def paths(words: Iterable[str]) -> list[str]:
+        said = [it for word in words for it in _expanded(re.sub(r"[\"']", "", word), values)]
+        said = [re.sub(r"^~(?=/|$)", HOME, it) for it in said]
+        return [it if it[:1] in "$`" else os.path.normpath(Path(folder, it)) for it in said]
+
+    for command in [it for script in scripts for it in _commands(script, 0)]:
+        if command.program in ("cd", "pushd"):
+            folder = next(iter(paths(command.words[1:2])), HOME)
+            continue
+        inputs, outputs = _inputs(command), _outputs(command)
+        found += [it for it in paths(inputs) if it not in made]
+        made.update(paths(outputs))
+    return [it for it in dict.fromkeys(found) if Path(it).name != ".env"]
+
+
+def _inputs(one: Command) -> Iterator[str]:
+    """The words of a command that name a file that it reads: redirected, or a backup."""
+    if one.reads and not one.reads.startswith(("<(", "/dev/", "/proc/", "&")):
+        yield one.reads
+    words = list(one.words[1:]) if one.program in _READERS else []
+    if one.program in ("cp", "mv") or one.words[1:2] == ("cp",):
+        words = words[:-1]
+    of_file = set(one.options("-f", "--file"))
+    if one.program == "pg_restore" and not "".join(one.words[-2:-1]).startswith("-"):
+        of_file.add(one.words[-1])
+    written = {*_outputs(one)}
+    for word in words:
+        path = re.sub(r"^(?:--[a-z][\w-]*=|-f(?=.))", "", word)
+        is_variable = path[:1] == "$" and (one.program in _UNPACKERS or path in of_file)
+        # `db:/srv/x.sql` is in a container, `s3://…` elsewhere.
+        is_file = path not in written and ":" not in re.sub(r"\$\{[^}]*\}", "", path)
+        if is_file and (_BACKUP.search(path) or is_variable):
+            yield path
+
+
+def _outputs(one: Command) -> Iterator[str]:
+    """The words of a command that name a file that it makes."""
+    program, words = one.program, [it for it in one.words[1:] if not it.startswith("-")]
+    options = set(one.words) - set(words)
+    if one.writes:
+        yield one.writes
+    yield from filter(None, one.options("-o", "-O", "--output"))
+    if program in ("pg_dump", "pg_dumpall", "pg_restore"):
+        yield from filter(None, one.options("-f", "--file"))
+    if program == "tee":
+        yield from words
+    if words[1:] and (program in ("cp", "mv") or words[:1] == ["cp"]):
+        target = words[-1].rpartition(":")[2]
+        yield target
+        yield from (f"{target}/{Path(source).name}" for source in words[:-1])
+    if program == "tar" and re.search(r"^-?[a-z]*c", " ".join(one.words[1:2])):
+        yield from words
+    if program in _PACKERS and not re.search(r"(?:^| )-[a-z]*c|--stdout", " ".join(options)):
+        for word in words:
+            yield re.sub(_PACKED, "", word)
+            yield f"{word}{_PACKERS[program]}"

@@ -258,6 +258,35 @@ def test_a_backup_is_read_by_the_variable_that_names_it(restore, path):
     assert reads(one(block("backup=/srv/x.sql.gz  # proved", restore))) == [path]
 
 
+@pytest.mark.parametrize(
+    ("lines", "paths"),
+    [
+        (["xz -dc /srv/x.sql.xz | docker exec -i db psql"], ["/srv/x.sql.xz"]),
+        (["cd /opt/infisical", "docker exec -i db psql < x.dump"], ["/opt/infisical/x.dump"]),
+        (["cd ~/x && zcat b.sql.gz | psql"], ["/root/x/b.sql.gz"]),
+        (["docker exec -i db pg_restore < /opt/<dump-file>"], ["/opt/backup.sql"]),
+        (["psql --file=/srv/x.sql"], ["/srv/x.sql"]),
+        (["psql -f /srv/x.dmp"], ["/srv/x.dmp"]),
+        (["psql -f x.sql -d infisical"], ["/root/x.sql"]),
+        (['psql -f "$1"'], ["$1"]),
+        (['psql -d "$1"', 'pg_restore -d "$2"', 'docker logs "$3"'], []),
+        (['gzip -dc "${1:-/srv/x.sql.gz}" | psql'], ["/srv/x.sql.gz"]),
+        (["x=$(ls -t /srv/*.gz | head -1)", 'zcat "$x" | psql'], ["$(ls -t /srv/*.gz | head -1)"]),
+        (["for f in a.sql b.sql; do psql < $f; done"], ["/root/a.sql", "/root/b.sql"]),
+        (["while read -r a; do echo $a; done < .env", "psql < /srv/x.sql"], ["/srv/x.sql"]),
+        (["while read -r a; do echo $a; done < list"], ["/root/list"]),
+        (["xz -dc b.sql.xz > r.sql", "psql < r.sql"], ["/root/b.sql.xz"]),
+        (["gunzip b.sql.gz", "psql < b.sql"], ["/root/b.sql.gz"]),
+        (["pg_dump -Fc -f now.dump", "pg_restore -d x now.dump"], []),
+        (["cp /mnt/b.sql /srv/", "psql < /srv/b.sql"], ["/mnt/b.sql"]),
+        (["docker cp b.sql db:/tmp/b.sql", "docker exec db psql -f /tmp/b.sql"], ["/root/b.sql"]),
+        (["psql < <(zcat b.sql.gz)", "psql </dev/null"], ["/root/b.sql.gz"]),
+    ],
+)
+def test_what_a_procedure_reads_is_what_it_does_not_make(lines, paths):
+    assert reads(one(block(*lines))) == paths
+
+
 def test_a_password_in_a_variable_is_typed_as_that_variable():
     lines = ["P=$(openssl rand -hex 16)", "docker exec db psql -c \"ALTER USER i PASSWORD '$P'\""]
     found = one(block(*lines) + "\nUpdate POSTGRES_PASSWORD in Coolify. Redeploy.\n")
