@@ -159,7 +159,9 @@ _NAMED = {"server": "server.example.com", "file": "backup.sql", "date": "2026-01
 _ALTERED = re.compile(r"\bPASSWORD\s+(?:\\?['\"]){1,2}(.+?)\\?['\"]", re.I)
 _RENAMES = re.compile(r"\bRENAME\s+TO\b", re.I)
 _SQL = re.compile(r"\b(?:ALTER|SELECT|DROP|CREATE|UPDATE|REVOKE)\b")
-_ROOT = re.compile(rf"(?<![\w.~$}}/])/(?:{'|'.join(ROOTS)})/[\w./-]+")
+# These folders are in the sandbox as they are.
+_EVERYWHERE = ("", "tmp", "dev", "proc", "usr", "bin")
+_ROOT = re.compile(rf"(?<![\w.~$}}/])/(?:{'|'.join((*ROOTS, 'etc/[\\w.-]+'))})/[\w./-]+")
 # The commands that run here: builtins of the shell, tools, and those that are emulated.
 _PROGRAMS = {"compose", *SHIMS} | _words(
     "[ [[ : . true false test echo printf set exit return cd export "
@@ -830,13 +832,34 @@ def left_out(one: Procedure, document: Document) -> list[str]:
 
 
 def folders(one: Procedure) -> list[str]:
-    """The folders of an operator's machine that its commands name."""
-    found = []
-    for script in [step.script for step in one.steps if isinstance(step, Typed)]:
-        for path in _ROOT.findall(f"{one.preamble}\n{script}"):
-            entered = re.search(rf"\bcd\s+{re.escape(path)}", script)
-            found.append(path if entered else path.rpartition("/")[0])
-    return list(dict.fromkeys(found))
+    """The folders that its commands enter, or in which they name files; a variable is its value.
+
+    One that the sandbox does not have is among them if it is entered or written to, or in /etc.
+    """
+    scripts = [step.script for step in one.steps if isinstance(step, Typed)]
+    found: list[str] = []
+    made: set[str] = set()
+    for command, folder, values in _in_place(one):
+        options = " ".join(it for it in command.words if it.startswith("-"))
+        if command.program == "mkdir" and not re.search(r"(?:^| )-\w*p|--parents", options):
+            made.update(_paths(command.words[1:], folder, values))
+        found += [it for it in _paths(_entered(command), folder, values) if "$" not in it]
+        for path in _paths(_written(command), folder, values):
+            found.append(path.partition("$")[0].rpartition("/")[0])
+    values = _known_values(one)
+    for script in scripts:
+        text = re.sub(r"[\"']", "", _expanded(f"{one.preamble}\n{script}", values)[0])
+        text = re.sub(r"(?<![\w/.])~(?=/)", HOME, text)
+        for path in _ROOT.findall(text):
+            is_entered = re.search(rf"--project-directory[ =]{re.escape(path)}", text)
+            found.append(path if is_entered or path in found else path.rpartition("/")[0])
+    return [
+        it
+        for it in dict.fromkeys(found)
+        if it.count("/")
+        and it.split("/")[1] not in _EVERYWHERE
+        and not any(it == path or it.startswith(f"{path}/") for path in made)
+    ]
 
 
 def reads(one: Procedure) -> list[str]:
@@ -844,25 +867,40 @@ def reads(one: Procedure) -> list[str]:
 
     A path is absolute, unless it begins with a variable or a command whose value is not known.
     """
-    scripts = [step.script for step in one.steps if isinstance(step, Typed)]
-    values = {"HOME": [HOME], **_values("\n".join([one.preamble, *scripts]))}
-    folder = HOME
     made: set[str] = set()
     found: list[str] = []
-
-    def paths(words: Iterable[str]) -> list[str]:
-        said = [it for word in words for it in _expanded(re.sub(r"[\"']", "", word), values)]
-        said = [re.sub(r"^~(?=/|$)", HOME, it) for it in said]
-        return [it if it[:1] in "$`" else os.path.normpath(Path(folder, it)) for it in said]
-
-    for command in [it for script in scripts for it in _commands(script, 0)]:
-        if command.program in ("cd", "pushd"):
-            folder = next(iter(paths(command.words[1:2])), HOME)
-            continue
-        inputs, outputs = _inputs(command), _outputs(command)
-        found += [it for it in paths(inputs) if it not in made]
-        made.update(paths(outputs))
+    for command, folder, values in _in_place(one):
+        found += [it for it in _paths(_inputs(command), folder, values) if it not in made]
+        made.update(_paths(_outputs(command), folder, values))
     return [it for it in dict.fromkeys(found) if Path(it).name != ".env"]
+
+
+def _known_values(one: Procedure) -> dict[str, list[str]]:
+    scripts = [step.script for step in one.steps if isinstance(step, Typed)]
+    return {"HOME": [HOME], **_values("\n".join([one.preamble, *scripts]))}
+
+
+def _in_place(one: Procedure) -> Iterator[tuple[Command, str, dict[str, list[str]]]]:
+    """Each command, the folder that it runs in, and the values of variables."""
+    folder, values = HOME, _known_values(one)
+    for script in [step.script for step in one.steps if isinstance(step, Typed)]:
+        for command in _commands(script, 0):
+            yield command, folder, values
+            if command.program in ("cd", "pushd") and not command.inside:
+                folder = next(iter(_paths(_entered(command), folder, values)), HOME)
+
+
+def _entered(one: Command) -> list[str]:
+    """The folder that a command enters on the host."""
+    is_entering = one.program in ("cd", "pushd") and not one.inside
+    return [it for it in one.words[1:] if is_entering and not it.startswith("-")][:1]
+
+
+def _paths(words: Iterable[str], folder: str, values: Mapping[str, list[str]]) -> list[str]:
+    """The absolute paths of words; one that begins with an unknown value is left as it is."""
+    said = [it for word in words for it in _expanded(re.sub(r"[\"']", "", word), values)]
+    said = [re.sub(r"^~(?=/|$)", HOME, it) for it in said]
+    return [it if it[:1] in "$`" else os.path.normpath(Path(folder, it)) for it in said]
 
 
 def _inputs(one: Command) -> Iterator[str]:
@@ -885,17 +923,23 @@ def _inputs(one: Command) -> Iterator[str]:
             yield path
 
 
+def _written(one: Command) -> Iterator[str]:
+    """The words of a command that name a file that it writes to."""
+    if one.writes:
+        yield one.writes
+    if one.program in ("curl", "wget", "zstd", "sort", "psql"):
+        yield from filter(None, one.options("-o", "-O", "--output"))
+    if one.program in ("pg_dump", "pg_dumpall", "pg_restore"):
+        yield from filter(None, one.options("-f", "--file"))
+    if one.program == "tee":
+        yield from (it for it in one.words[1:] if not it.startswith("-"))
+
+
 def _outputs(one: Command) -> Iterator[str]:
     """The words of a command that name a file that it makes."""
     program, words = one.program, [it for it in one.words[1:] if not it.startswith("-")]
     options = set(one.words) - set(words)
-    if one.writes:
-        yield one.writes
-    yield from filter(None, one.options("-o", "-O", "--output"))
-    if program in ("pg_dump", "pg_dumpall", "pg_restore"):
-        yield from filter(None, one.options("-f", "--file"))
-    if program == "tee":
-        yield from words
+    yield from _written(one)
     if words[1:] and (program in ("cp", "mv") or words[:1] == ["cp"]):
         target = words[-1].rpartition(":")[2]
         yield target

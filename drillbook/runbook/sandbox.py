@@ -32,7 +32,7 @@ SHIMS = (
     "drillbook-step",
 )
 # Folders of an operator's machine that exist in the sandbox, empty.
-ROOTS = ("srv", "opt", "backup", "backups", "data", "mnt", "root", "home", "var")
+ROOTS = ("srv", "opt", "backup", "backups", "data", "mnt", "media", "root", "home", "var")
 _MOST_OUTPUT = 4 << 20
 _MOST_FILES = 512 << 20
 _FULL = f"it wrote more than {_MOST_FILES >> 20} MiB"
@@ -146,7 +146,7 @@ class Sandbox:
         path = Path(os.path.normpath(Path(HOME, inside)))
         if len(path.parts) < 2 or path.parts[1] not in ROOTS:
             raise Unsupported(
-                f"not carried out: {inside} is outside the folders that a file may be in: "
+                f"not carried out: {path.parent} is outside the folders that exist here: "
                 f"/{', /'.join(ROOTS)}"
             )
         return self.files / path.relative_to("/")

@@ -247,6 +247,31 @@ def test_folders_and_backups_that_a_procedure_names():
 
 
 @pytest.mark.parametrize(
+    ("lines", "needed"),
+    [
+        (['B=/srv/backups/x; pg_dump infisical | gzip > "$B/a.gz"'], ["/srv/backups/x"]),
+        (['B="${1:-/srv/x}"; pg_dump infisical > "${B}"/$(date +%F)/a.sql'], ["/srv/x"]),
+        (['STACK=/opt/infisical; cd "$STACK"', "docker compose up -d"], ["/opt/infisical"]),
+        (["cd ~/infisical", "docker compose ps > a/b"], ["/root/infisical", "/root/infisical/a"]),
+        (["cd infisical && docker compose up -d"], ["/root/infisical"]),
+        (["cd $HOME/x; docker compose ps"], ["/root/x"]),
+        (["docker compose --project-directory /opt/x up"], ["/opt/x"]),
+        (["sed -i s/a/b/ ~/x/.env"], ["/root/x"]),
+        (["mkdir /srv/new", "pg_dump infisical > /srv/new/a.sql"], []),
+        (["mkdir -p /srv/new", "pg_dump infisical > /srv/new/a.sql"], ["/srv/new"]),
+        (["docker exec db pg_dump -f /dumps/x.dump"], ["/dumps"]),
+        (["cd /etc/infisical"], ["/etc/infisical"]),
+        (["sed -i s/a/b/ /etc/infisical/.env"], ["/etc/infisical"]),
+        (["docker exec db sh -c 'cd /app && ls'"], []),
+        (["docker logs backend > /dev/null 2> /tmp/x", "createdb -O /a/b x; cd -"], []),
+        (["cp /srv/a.sql /srv/b/c.sql"], ["/srv", "/srv/b"]),
+    ],
+)
+def test_the_folders_that_a_procedure_needs(lines, needed):
+    assert folders(one(block(*lines))) == needed
+
+
+@pytest.mark.parametrize(
     ("restore", "path"),
     [
         ('gzip -dc "$backup" | docker exec -i db psql', "/srv/x.sql.gz"),
