@@ -201,15 +201,25 @@ def variables(text: str) -> tuple[dict[str, bool], set[str]]:
             names = [it for child in _named(node)[:1] for it in (child, *_named(child)[:1])]
             name = next((_text(one) for one in names if one.type == "variable_name"), "")
             has_default = any(child.type in _DEFAULTS for child in node.children)
-            if name.isidentifier():
+            # The operator gives a script its `$1`; a function gets it from the document.
+            is_given = name.isdecimal() and name != "0" and not _is_in_function(node, above)
+            if name.isidentifier() or is_given:
                 used[name] = used.get(name, False) or not has_default
         elif node.type in ("variable_assignment", "for_statement"):
             bound.add(_text(_named(node)[0]))
         elif node.type == "command":
             words = [_word(child) for child in _named(node) if child.type not in _NO_WORDS]
-            if _sets_its_words(words, node, above):
+            if words[:2] == ["set", "--"]:
+                bound |= {*map(str, range(1, len(words) - 1))}
+            elif _sets_its_words(words, node, above):
                 bound |= {word for word in words[1:] if word.isidentifier()}
     return used, bound
+
+
+def _is_in_function(node: Node | None, above: Mapping[int, Node]) -> bool:
+    while node is not None and node.type != "function_definition":
+        node = above.get(node.id)
+    return node is not None
 
 
 def _sets_its_words(words: Sequence[str], node: Node, above: Mapping[int, Node]) -> bool:
