@@ -155,7 +155,7 @@ _PLACEHOLDERS = {
     r"^(?!.*container).*(?:file|dump|backup)": "file",
     r"date|time": "date",
 }
-_NAMED = {"server": "server.example.com", "file": "backup.sql", "date": "2026-01-01"}
+NAMED = {"server": "server.example.com", "file": "backup.sql", "date": "2026-01-01"}
 _ALTERED = re.compile(r"\bPASSWORD\s+(?:\\?['\"]){1,2}(.+?)\\?['\"]", re.I)
 _RENAMES = re.compile(r"\bRENAME\s+TO\b", re.I)
 _SQL = re.compile(r"\b(?:ALTER|SELECT|DROP|CREATE|UPDATE|REVOKE)\b")
@@ -354,7 +354,7 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
     names has the values for the placeholders of containers, volumes and the project.
     """
     found: dict[Section, Procedure] = {}
-    names = {**_NAMED, **names, "password": password}
+    names = {**NAMED, **names, "password": password}
 
     parts = _parts_of_procedures(document)
 
