@@ -35,6 +35,24 @@ _WORDS: dict[Service, str] = {
     "backend": "backend|infisical|app|web|server|secrets",
 }
 _VOLUMES: dict[str, Service] = {"pg_data": "db", "redis_data": "redis"}
+# The names that compose gives: `infisical-db-1`, `infisical_pg_data`.
+_PLAIN: dict[Service, re.Pattern[str]] = {
+    service: re.compile(
+        rf"(?:(?P<project>.+?)[-_])?(?:{said})(?P<kept>[-_]?(?:data|vol|volume|storage))*(?:[-_]\d+)?"
+    )
+    for service, said in _WORDS.items()
+}
+# Words in the name of a project that say that it is not the one in use.
+_ANOTHER = re.compile(
+    "backup|bak|clone|copy|demo|dev|drill|new|old|qa|replica|restore|sandbox|scratch|stage|staging|"
+    "standby|temp|test|tmp|uat"
+)
+# Words of folders and compose files that may be those of any project.
+_OF_ANY = re.compile(
+    "|apps?|coolify|compose|containers|data|deploy|deployment|docker|home|infra|infrastructure|"
+    "live|opt|override|prod|production|project|root|secrets|servers?|services?|srv|stacks?|vault|"
+    "ya?ml"
+)
 _IMAGES = {"db": "postgres", "redis": "redis", "backend": "infisical/infisical"}
 _PROJECT = "com.docker.compose.project"
 # Clients that write where they run: the embedded cache has no container around it.
@@ -125,6 +143,7 @@ class Host:
     acts: list[str] = field(default_factory=list)
     since: int | None = None
     fresh_start: Callable[[], Settings] | None = None
+    _project: str = ""
     _gone: set[str] = field(default_factory=set)
     _stopped: set[Service] = field(default_factory=set)
 
@@ -356,22 +375,71 @@ class Host:
 
     def _remove_networks(self, words: Sequence[str]) -> Answer:
         """Leave this deployment's network, which goes with its containers; refuse another."""
-        refused = [
-            self._refuse(f"docker network rm {shlex.quote(one)}", one)
-            for one in words
-            if self.names["project"] not in one
-        ]
+        refused = []
+        for one in words:
+            project = re.split(r"[-_](?=[^-_]*$)", one)[0]
+            theirs = any(other.labels.get(_PROJECT) == project for other in self.bystanders)
+            if theirs or one == "coolify":
+                refused.append(self._refuse(f"docker network rm {shlex.quote(one)}", one))
+            elif self.names["project"] not in one and not self._is_own(project):
+                raise NotHere(f"the network {_short(one)} is not known as this deployment's")
         if refused:
             raise Failed("\n".join(map(str, refused)))
         return Answer()
 
     def _known(self, volume: str) -> str:
-        """The listed name of a volume that a command names as compose files do."""
+        """The listed name of a volume that a command names as compose files do.
+
+        NotHere for a volume of a project that is not known as this deployment's: were it taken for
+        ours, a wipe of another's data would pass for a wipe of this.
+        """
+        if self._find("volume", volume):
+            return volume
         for name, of in _VOLUMES.items():
-            exact = volume.replace("-", "_").endswith(name) or service_of(volume) == of
-            if exact and not self._find("volume", volume):
+            found = _plain(of, volume)
+            if found and self._is_own(found["project"] or ""):
                 return self.names[name]
-        return volume
+        raise NotHere(f"the volume {_short(volume)} is not known as this deployment's")
+
+    def _is_own(self, project: str) -> bool:
+        """Whether a project is the operator's Infisical, by its names and by those used before.
+
+        Of several that could be, the first is meant: the others are other instances.
+        """
+        if project == self.names["project"]:
+            return True
+        words, named = _words(project), self._projects_of_names()
+        in_use = "infisical" in words and not any(map(_ANOTHER.fullmatch, words))
+        if not (project in named if named else in_use):
+            return False
+        self._project = self._project or project
+        return self._project == project
+
+    def _projects_of_names(self) -> set[str]:
+        """The projects by which the operator's containers are called, where compose names them."""
+        found = [_plain(one, self.names[one]) for one in SERVICES]
+        projects = [one["project"] for one in found if one and one["project"]]
+        agree = len(projects) == len(SERVICES) and len(set(projects)) == 1
+        return {one for one in projects if agree or "infisical" in one.lower()}
+
+    def _refuse_other_project(self, whole: Line, words: Sequence[str], call: Call) -> None:
+        """Raise where a compose command is not known to be one for this deployment."""
+        given = whole.values("p", "project-name")
+        for project in given:
+            if any(one.labels.get(_PROJECT) == project for one in self.bystanders):
+                raise self._refuse(f"docker compose {shlex.join(words)}", project)
+            if not self._is_own(project):
+                raise NotHere(f"the project {_short(project)} is not known as this deployment's")
+        wipes = whole.rest[:1] == ["down"] and Line(whole.rest[1:], "down").has("v", "volumes")
+        if given or not wipes:
+            return
+        # Without a name, the folder and the file decide whose volumes are removed.
+        files = [Path(one) for one in whole.values("f", "file")]
+        folder = _project_folder(whole, call)
+        for name in (folder.name, *(one.name for one in files)):
+            of_any = all(map(_OF_ANY.fullmatch, _words(name)))
+            if not (of_any or "infisical" in _words(name) or self._is_own(name)):
+                raise NotHere(f"{_short(name)} is not known as this deployment's")
 
     def _inspect(self, words: Sequence[str]) -> Answer:
         line, lines = Line(words, "inspect"), []
@@ -473,9 +541,7 @@ class Host:
 
     def _compose(self, words: Sequence[str], call: Call) -> Answer:
         whole = Line(words, "compose", leading=True)
-        for project in whole.values("p", "project-name"):
-            if any(one.labels.get(_PROJECT) == project for one in self.bystanders):
-                raise self._refuse(f"docker compose {shlex.join(words)}", project)
+        self._refuse_other_project(whole, words, call)
         verb, *rest = whole.rest or ["version"]
         line = Line(rest, verb, leading=verb == "exec")
         named = line.rest[:1] if verb == "exec" else line.rest
@@ -556,6 +622,21 @@ _PS = "table " + "   ".join(
     f"{{{{.{name}}}}}"
     for name in ("ID", "Image", "Command", "RunningFor", "Status", "Ports", "Names")
 )
+
+
+def _plain(service: Service, name: str) -> re.Match[str] | None:
+    """The parts of a name that compose gives a container or volume of this service."""
+    return _PLAIN[service].fullmatch(name.lower()) if len(name) <= _LONGEST_PATTERN else None
+
+
+def _words(name: str) -> list[str]:
+    return re.split(r"[-_.]", name.lower())
+
+
+def _project_folder(compose: Line, call: Call) -> Path:
+    """The folder of the project that a compose command is for, as compose finds it."""
+    file = compose.value("f", "file")
+    return Path(call.folder, compose.value("project-directory") or Path(file).parent)
 
 
 def _title(field: re.Match[str]) -> str:

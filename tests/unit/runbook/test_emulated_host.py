@@ -168,7 +168,6 @@ def test_what_is_typed_is_done_to_the_stack(type_in, stack, host, line, done):
         ("docker logs team-secrets-backup-1", "team-secrets-backup-1"),
         ("docker rm -f someone-elses", "someone-elses"),
         ("docker volume rm secrets_of_the_kitchen", "secrets_of_the_kitchen"),
-        ("docker volume rm unknown", "unknown"),
         ("docker system prune -af --volumes", "whatever else is unused"),
         ("docker volume prune -f", "whatever else is unused"),
         ("docker network rm theirs_default", "theirs_default"),
@@ -182,6 +181,59 @@ def test_what_is_aimed_at_others_is_refused_and_kept(type_in, stack, host, line,
     assert hit in host.strayed[0]
     type_in(line)
     assert len(host.strayed) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "docker compose -p nextcloud down -v",
+        "docker compose -p nextcloud up -d",
+        "docker-compose --project-name=infisical-staging down -v",
+        "docker compose --project-directory /opt/nextcloud down -v",
+        "docker compose -f /opt/nextcloud/docker-compose.yml down --volumes",
+        "docker compose -f nextcloud.yml down -v",
+        "docker volume rm nextcloud_db nextcloud_redis",
+        "docker volume rm nextcloud_pg_data",
+        "docker volume rm infisical-staging_pg_data",
+        "docker volume rm pg_data",
+        "docker volume rm unknown",
+        "docker volume inspect nextcloud_db",
+        "docker network rm nextcloud_default",
+    ],
+)
+def test_what_may_be_anothers_is_never_taken_for_ours(type_in, stack, host, line):
+    assert type_in(line).code == 125
+    assert (stack.done, host.strayed, host.unmatched) == ([], [], [])
+    assert "is not known as this deployment's" in host.not_here[0]
+
+
+def test_a_folder_of_another_project_is_not_wiped_as_ours(type_in, stack):
+    assert type_in("docker compose down -v", folder="/opt/nextcloud").code == 125
+    assert stack.done == []
+    assert type_in("docker compose down -v", folder="/opt/infisical").code == 0
+
+
+@pytest.mark.parametrize("project", ["infisical", "infisical-prod", "abc"])
+def test_a_project_of_infisical_is_ours_and_its_volumes_are(type_in, stack, host, project):
+    assert type_in(f"docker compose -p {project} down").code == 0
+    assert type_in(f"docker network rm {project}_default").code == 0
+    assert type_in(f"docker volume rm {project}_pg_data {project}_redis-data").code == 0
+    assert stack.done[-2:] == ["destroy stack_pg_data", "destroy stack_redis_data"]
+    assert not host.not_here
+
+
+def test_of_two_instances_only_the_first_is_ours(type_in, stack, host):
+    assert type_in("docker compose -p infisical-eu restart backend").code == 0
+    assert type_in("docker compose -p infisical-us down -v").code == 125
+    assert type_in("docker volume rm infisical-us_pg_data").code == 125
+    assert stack.done == ["restart backend"]
+
+
+def test_names_of_containers_say_which_project_is_ours(type_in, stack, host):
+    host.names = NAMES | {one: f"keys-{one}-1" for one in SERVICES}
+    assert type_in("docker compose -p infisical down -v").code == 125
+    assert stack.done == []
+    assert type_in("docker compose -p keys down").code == 0
 
 
 def test_of_several_that_a_selector_finds_ours_is_meant(type_in, stack, host):
