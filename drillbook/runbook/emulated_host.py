@@ -144,6 +144,7 @@ class Host:
     since: int | None = None
     fresh_start: Callable[[], Settings] | None = None
     _project: str = ""
+    _called: dict[Service, str] = field(default_factory=dict)
     _gone: set[str] = field(default_factory=set)
     _stopped: set[Service] = field(default_factory=set)
 
@@ -302,14 +303,37 @@ class Host:
         return Failed(error)
 
     def _touch(self, line: str, kind: str, word: str, destroys: bool) -> Listed:
-        """The resource of this run that a word names; Failed for anything else."""
+        """The resource of this run that a word names; Failed for anything else.
+
+        NotHere for a name that nothing has, but that may be this deployment's or another's.
+        """
         one, line = self._find(kind, word), _short(line)
+        if one is None and kind == "container":
+            one = self._called_plainly(word)
         if one and one.resource and one.resource.run == self.run:
             return one
-        if one or destroys:
-            raise self._refuse(line, one.name if one else word)
+        if one:
+            raise self._refuse(line, one.name)
+        if word not in self.names.values() and (destroys or service_of(word)):
+            raise self._unknown(kind, word)
         missing = f"Error response from daemon: No such {kind}: {word}"
         raise self._miss(f"`{line}`: there is no {kind} {word}", missing)
+
+    def _unknown(self, kind: str, name: str) -> NotHere:
+        return NotHere(f"the {kind} {_short(name)} is not known as this deployment's")
+
+    def _called_plainly(self, word: str) -> Listed | None:
+        """Our container by a name as compose gives it, where the document gives it no other."""
+        for one in self._ours("container"):
+            found = _plain(one.service, word) if one.service else None
+            if not found or found["kept"] or not one.service:
+                continue
+            # Within one section, a second name means another instance.
+            free = self.names["project"] in one.name and self._called.get(one.service, word) == word
+            if free and self._is_own(found["project"] or word):
+                self._called[one.service] = word
+                return one
+        return None
 
     def _each(self, verb: str, words: Sequence[str]) -> Answer:
         line, kind = Line(words, verb), "volume" if verb == "volume rm" else "container"
@@ -382,7 +406,7 @@ class Host:
             if theirs or one == "coolify":
                 refused.append(self._refuse(f"docker network rm {shlex.quote(one)}", one))
             elif self.names["project"] not in one and not self._is_own(project):
-                raise NotHere(f"the network {_short(one)} is not known as this deployment's")
+                raise self._unknown("network", one)
         if refused:
             raise Failed("\n".join(map(str, refused)))
         return Answer()
@@ -399,7 +423,7 @@ class Host:
             found = _plain(of, volume)
             if found and self._is_own(found["project"] or ""):
                 return self.names[name]
-        raise NotHere(f"the volume {_short(volume)} is not known as this deployment's")
+        raise self._unknown("volume", volume)
 
     def _is_own(self, project: str) -> bool:
         """Whether a project is the operator's Infisical, by its names and by those used before.
@@ -429,7 +453,7 @@ class Host:
             if any(one.labels.get(_PROJECT) == project for one in self.bystanders):
                 raise self._refuse(f"docker compose {shlex.join(words)}", project)
             if not self._is_own(project):
-                raise NotHere(f"the project {_short(project)} is not known as this deployment's")
+                raise self._unknown("project", project)
         wipes = whole.rest[:1] == ["down"] and Line(whole.rest[1:], "down").has("v", "volumes")
         if given or not wipes:
             return
@@ -439,12 +463,14 @@ class Host:
         for name in (folder.name, *(one.name for one in files)):
             of_any = all(map(_OF_ANY.fullmatch, _words(name)))
             if not (of_any or "infisical" in _words(name) or self._is_own(name)):
-                raise NotHere(f"{_short(name)} is not known as this deployment's")
+                raise self._unknown("project of", name)
 
     def _inspect(self, words: Sequence[str]) -> Answer:
         line, lines = Line(words, "inspect"), []
         for word in line.rest:
-            one = self._find("container", word) or self._find("volume", self._known(word))
+            one = self._find("container", word) or self._called_plainly(word)
+            if one is None:
+                one = self._find("volume", self._known(word) if service_of(word) else word)
             if one is None:
                 missing = f"`docker inspect {word}`: there is none"
                 raise self._miss(missing, f"Error: No such object: {word}")

@@ -166,13 +166,11 @@ def test_what_is_typed_is_done_to_the_stack(type_in, stack, host, line, done):
         ("docker stop team-secrets-backup-1", "team-secrets-backup-1"),
         ("docker exec team-secrets-backup-1 psql", "team-secrets-backup-1"),
         ("docker logs team-secrets-backup-1", "team-secrets-backup-1"),
-        ("docker rm -f someone-elses", "someone-elses"),
         ("docker volume rm secrets_of_the_kitchen", "secrets_of_the_kitchen"),
         ("docker system prune -af --volumes", "whatever else is unused"),
         ("docker volume prune -f", "whatever else is unused"),
         ("docker network rm theirs_default", "theirs_default"),
         ("docker compose -p theirs down -v", "theirs"),
-        ("docker rm -f secrets-of-another-run-1", "secrets-of-another-run-1"),
     ],
 )
 def test_what_is_aimed_at_others_is_refused_and_kept(type_in, stack, host, line, hit):
@@ -199,6 +197,13 @@ def test_what_is_aimed_at_others_is_refused_and_kept(type_in, stack, host, line,
         "docker volume rm unknown",
         "docker volume inspect nextcloud_db",
         "docker network rm nextcloud_default",
+        "docker rm -f someone-elses",
+        "docker rm -f secrets-of-another-run-1",
+        "docker stop nextcloud-db",
+        "docker kill infisical-staging-backend",
+        "docker exec infisical-db-backup pg_dump",
+        "docker restart app",
+        "docker inspect infisical-staging-db-1",
     ],
 )
 def test_what_may_be_anothers_is_never_taken_for_ours(type_in, stack, host, line):
@@ -227,6 +232,33 @@ def test_of_two_instances_only_the_first_is_ours(type_in, stack, host):
     assert type_in("docker compose -p infisical-us down -v").code == 125
     assert type_in("docker volume rm infisical-us_pg_data").code == 125
     assert stack.done == ["restart backend"]
+
+
+@pytest.mark.parametrize(
+    ("line", "done"),
+    [
+        ("docker exec infisical-db pg_dump", ("db", "pg_dump")),
+        ("docker stop infisical-backend", "stop backend"),
+        ("docker restart infisical", "restart backend"),
+        ("docker rm -f infisical_redis_1", "destroy stack-redis-1"),
+        ("docker restart abc-backend-1", "restart backend"),
+    ],
+)
+def test_a_plain_name_of_a_container_is_ours(type_in, stack, host, line, done):
+    assert type_in(line).code == 0
+    assert (stack.done, host.not_here) == ([done], [])
+
+
+def test_a_second_name_for_a_container_means_another_instance(type_in, stack):
+    assert type_in("docker stop infisical-backend").code == 0
+    assert type_in("docker restart infisical-app").code == 125
+    assert stack.done == ["stop backend"]
+
+
+def test_where_the_document_names_a_container_no_other_name_is_its(type_in, stack, host):
+    host.names = NAMES | {"backend": "infisical-staging-backend"}
+    assert type_in("docker restart infisical-backend").code == 125
+    assert stack.done == []
 
 
 def test_names_of_containers_say_which_project_is_ours(type_in, stack, host):
