@@ -25,7 +25,14 @@ from drillbook.infisical.http import client_without_cookies
 from drillbook.infisical.settings import Settings
 from drillbook.runbook.sandbox import OF_DATABASE, Answer, Call
 from drillbook.runbook.shell import Line
-from drillbook.stack.base import SERVICES, Resource, Service, Stack
+from drillbook.stack.base import (
+    DATABASE_NAME,
+    DATABASE_USER,
+    SERVICES,
+    Resource,
+    Service,
+    Stack,
+)
 from drillbook.stack.processes import call_program
 from drillbook.stack.waiting import log_mark
 
@@ -57,7 +64,7 @@ _IMAGES = {"db": "postgres", "redis": "redis", "backend": "infisical/infisical"}
 _PROJECT = "com.docker.compose.project"
 # Clients that write where they run: the embedded cache has no container around it.
 _CACHE = ("ping", "flushall", "flushdb", "dbsize", "info", "get", "del", "keys", "scan", "exists")
-_IN_SANDBOX = ("sh", "bash", "ash", "cat", "ls", "rm", "mkdir", "gzip", "env")
+_IN_SANDBOX = ("sh", "bash", "ash", "cat", "ls", "rm", "mkdir", "gzip", "env", "printenv")
 
 _GROUPS = ("container", "volume", "system", "image", "builder", "network", "compose")
 _SAME = {"ls": "ps", "list": "ps", "volume list": "volume ls", "volume remove": "volume rm"}
@@ -549,8 +556,17 @@ class Host:
     ) -> Answer:
         """Run a program where there is no container: in the sandbox, or by the cache's client."""
         if program[0] in _IN_SANDBOX:
-            # Its programs find their way back here.
-            return Answer(run=f"exec {shlex.join(program)}")
+            # Its programs find their way back here. Variables are exported, since a command line
+            # is seen by all.
+            settings = self.stack.settings
+            variables = {
+                "POSTGRES_USER": settings.get("POSTGRES_USER") or DATABASE_USER,
+                "POSTGRES_DB": settings.get("POSTGRES_DB") or DATABASE_NAME,
+                "POSTGRES_PASSWORD": str.__str__(settings["POSTGRES_PASSWORD"]),
+            }
+            given = [*(f"{n}={v}" for n, v in variables.items() if service == "db"), *env]
+            exported = f"export {shlex.join(given)}; " if given else ""
+            return Answer(run=f"{exported}exec {shlex.join(program)}")
         if service == "db" and program[0] in OF_DATABASE:
             words, variables = self.stack.shell_command(service, program)
             given = [*(f"{n}={v}" for n, v in variables.items() if n != "PATH"), *env]

@@ -2,6 +2,7 @@
 
 import shlex
 import socket
+import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -334,6 +335,24 @@ def test_only_a_client_of_the_cache_is_run_where_there_is_no_container(
     type_in(f"docker exec redis-abc-secrets {program} FLUSHALL")
     assert stack.done == done
     assert bool(host.not_here) == (not done)
+
+
+def run_by_shell(answer):
+    """What the shim prints when it runs the line of bash that answers its call."""
+    done = subprocess.run(
+        ["bash", "-c", answer.run], capture_output=True, text=True, check=False, env={}
+    )
+    return done.stdout
+
+
+def test_a_script_in_the_database_has_its_variables(type_in, stack):
+    stack.driver = "embedded"
+    script = 'echo "$POSTGRES_USER $POSTGRES_DB $POSTGRES_PASSWORD $MORE"'
+    words = ["docker", "exec", "-e", "MORE=x y", "db-abc-secrets", "sh", "-c", script]
+    password = str.__str__(stack.settings["POSTGRES_PASSWORD"])
+    assert run_by_shell(type_in(words)) == f"infisical infisical {password} x y\n"
+    line = type_in("docker exec db-abc-secrets printenv POSTGRES_PASSWORD")
+    assert run_by_shell(line) == f"{password}\n"
 
 
 def test_a_running_container_and_a_used_volume_are_not_removed(type_in, stack):
