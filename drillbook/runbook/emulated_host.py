@@ -22,7 +22,7 @@ import httpx2
 from drillbook.core import dotenv
 from drillbook.core.errors import BadInput, DrillbookError, NotReady, Unusable
 from drillbook.infisical.http import client_without_cookies
-from drillbook.infisical.settings import Settings
+from drillbook.infisical.settings import Settings, backend_environment
 from drillbook.runbook.sandbox import OF_DATABASE, Answer, Call
 from drillbook.runbook.shell import Line
 from drillbook.stack.base import (
@@ -64,7 +64,8 @@ _IMAGES = {"db": "postgres", "redis": "redis", "backend": "infisical/infisical"}
 _PROJECT = "com.docker.compose.project"
 # Clients that write where they run: the embedded cache has no container around it.
 _CACHE = ("ping", "flushall", "flushdb", "dbsize", "info", "get", "del", "keys", "scan", "exists")
-_IN_SANDBOX = ("sh", "bash", "ash", "cat", "ls", "rm", "mkdir", "gzip", "env", "printenv")
+_SHELLS = ("sh", "bash", "ash")
+_IN_SANDBOX = (*_SHELLS, "cat", "ls", "rm", "mkdir", "gzip", "env", "printenv")
 
 _GROUPS = ("container", "volume", "system", "image", "builder", "network", "compose")
 _SAME = {"ls": "ps", "list": "ps", "volume list": "volume ls", "volume remove": "volume rm"}
@@ -78,6 +79,9 @@ _ON_EACH = ("logs", "stop", "start", "restart", "kill", "rm", "volume rm")
 _COMPOSED = ("logs", "up", "stop", "start", "restart", "kill", "down", "rm")
 
 _TOO_FEW = 'docker: "docker exec" requires at least 2 arguments.'
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+# A connection string, also as the value of an option.
+_ADDRESS = re.compile(r"^(?:-d|--dbname=)?(?:postgres(?:ql)?://|(?:\w+=\S+ )*(?:host|port)=)")
 _HTTP_S = 20.0
 _LONGEST_LINE = 90
 _MOST_WORDS = 1000
@@ -183,8 +187,7 @@ class Host:
             return self._fetch(program, words)
         if program in OF_DATABASE:
             # On the host, or within a script inside the container.
-            _, kept = _take(words, "-h", "--host", "-p", "--port")
-            return self._exec("db", [program, *kept], call.input)
+            return self._exec("db", [program, *self._without_address(words)], call.input)
         if program == "redis-cli":
             return self._exec("redis", [program, *words], call.input)
         raise NotHere(f"{program} has no counterpart here")
@@ -555,7 +558,10 @@ class Host:
         self, service: Service, program: Sequence[str], env: Sequence[str], stdin: Path | None
     ) -> Answer:
         """Run a program where there is no container: in the sandbox, or by the cache's client."""
-        if program[0] in _IN_SANDBOX:
+        if service == "backend" and program[0] in ("env", "printenv"):
+            return self._variables_of_backend(program, env)
+        of_cache = service == "redis" and program[0] in _SHELLS
+        if of_cache or (service == "db" and program[0] in _IN_SANDBOX):
             # Its programs find their way back here. Variables are exported, since a command line
             # is seen by all.
             settings = self.stack.settings
@@ -568,6 +574,7 @@ class Host:
             exported = f"export {shlex.join(given)}; " if given else ""
             return Answer(run=f"{exported}exec {shlex.join(program)}")
         if service == "db" and program[0] in OF_DATABASE:
+            program = [program[0], *self._without_address(program[1:])]
             words, variables = self.stack.shell_command(service, program)
             given = [*(f"{n}={v}" for n, v in variables.items() if n != "PATH"), *env]
             return Answer(run=f"exec {shlex.join(['env', *given, *words])}")
@@ -578,6 +585,33 @@ class Host:
             raise NotHere(f"{said} is not carried out in the embedded {service}")
         done = self.stack.exec(service, ["redis-cli", *inner], stdin=stdin)
         return Answer(done.exit_code, done.stdout, done.stderr.decode(errors="replace"))
+
+    def _without_address(self, words: Sequence[str]) -> list[str]:
+        """The words of one of PostgreSQL's programs without the address of this run's database.
+
+        NotHere for another server, and for an address in one word, whose password would count.
+        """
+        hosts, kept = _take(words, "-h", "--host")
+        _, kept = _take(kept, "-p", "--port")
+        for host in hosts:
+            named = _plain("db", host)
+            ours = named and (not named["project"] or self._is_own(named["project"]))
+            if host not in (*_LOCAL, self.names["db"]) and host[:1] != "/" and not ours:
+                raise NotHere(f"the database at {_short(host)} is not known as this deployment's")
+        if any(_ADDRESS.search(word) for word in kept):
+            raise NotHere("a database is not found by an address here; write -U and -d")
+        return kept
+
+    def _variables_of_backend(self, program: Sequence[str], env: Sequence[str]) -> Answer:
+        """The backend's variables, as `env` or `printenv` prints them."""
+        settings = {n: str.__str__(v) for n, v in self.stack.settings.items()}
+        known = settings | backend_environment(self.stack.settings, "db:5432", "redis://redis:6379")
+        known |= {n: value for n, equals, value in (one.partition("=") for one in env) if equals}
+        if len(program) == 1:
+            return _printed([f"{name}={value}" for name, value in known.items()])
+        if program[0] == "env" or any(one not in known for one in program[1:]):
+            raise NotHere(f"{_short(shlex.join(program))} is not carried out in the backend")
+        return _printed([known[one] for one in program[1:]])
 
     # Compose.
 

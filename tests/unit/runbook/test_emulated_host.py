@@ -355,6 +355,56 @@ def test_a_script_in_the_database_has_its_variables(type_in, stack):
     assert run_by_shell(line) == f"{password}\n"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "docker exec db-abc-secrets psql -h 127.0.0.1 -p5432 -U infisical",
+        "docker compose exec -T -e PGPASSWORD=new db psql --host=localhost -U infisical",
+        "psql -h db -U infisical",
+        "psql -h/var/run/postgresql --port 5432 -U infisical",
+    ],
+)
+def test_the_address_of_the_database_is_the_sockets(type_in, stack, line):
+    stack.driver = "embedded"
+    assert type_in(line).code == 0
+    assert stack.done == [("db", "psql", "-U", "infisical")]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["pg_dump", "postgresql://infisical:x@localhost:5432/infisical"],
+        ["psql", "-d", "postgres://infisical@db/infisical"],
+        ["psql", "--dbname=postgres://infisical@db/infisical"],
+        ["psql", "dbname=infisical host=localhost"],
+        ["pg_dump", "-h", "nextcloud.example.com", "infisical"],
+        ["pg_dump", "--host=nextcloud-db", "infisical"],
+    ],
+)
+def test_another_address_is_not_taken_for_this_database(type_in, stack, host, words):
+    stack.driver = "embedded"
+    assert type_in(words).code == 125
+    assert (stack.done, len(host.not_here)) == ([], 1)
+
+
+def test_the_backend_prints_its_variables(type_in, stack):
+    stack.driver = "embedded"
+    stack.settings = stack.settings.but(POSTGRES_PASSWORD="typed")
+    printed = listed(type_in("docker compose exec -T -e MORE=x backend env"))
+    assert {"POSTGRES_PASSWORD=typed", "MORE=x"} <= {*printed}
+    assert any(one.startswith("DB_CONNECTION_URI=postgres://infisical:typed@") for one in printed)
+    assert listed(type_in("docker exec backend-abc-secrets printenv POSTGRES_PASSWORD")) == [
+        "typed"
+    ]
+
+
+@pytest.mark.parametrize("program", ["cat /app/x", "ls /", "sh -c true", "env x", "printenv NONE"])
+def test_the_backends_files_are_not_those_of_the_sandbox(type_in, stack, host, program):
+    stack.driver = "embedded"
+    assert type_in(f"docker exec backend-abc-secrets {program}").code == 125
+    assert host.not_here
+
+
 def test_a_running_container_and_a_used_volume_are_not_removed(type_in, stack):
     assert type_in("docker rm db-abc-secrets").code == 1
     assert type_in("docker volume rm abc-abc-secrets_pg-data").code == 1
