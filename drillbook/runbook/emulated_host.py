@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import re
 import shlex
 import signal
@@ -639,7 +640,7 @@ class Host:
         if verb == "logs":
             return Answer(out=b"".join(_tail(self.stack.logs(one), line) for one in services))
         if verb == "up":
-            return self._up(services, f"{call.folder}/.env")
+            return self._up(services, _variable_files(whole, call))
         if verb not in ("down", "rm"):
             for one in services:
                 self.act(verb, one)
@@ -651,16 +652,21 @@ class Host:
                 self._remove(listed)
         return Answer()
 
-    def _up(self, services: Sequence[Service], file: str) -> Answer:
-        """Deploy the variables that the file next to the compose file now sets."""
-        if (data := self.read_file(file)) is not None:
-            copy = self.scratch / "typed.env"
+    def _up(self, services: Sequence[Service], files: Sequence[str]) -> Answer:
+        """Deploy the variables that the files of the project now set; a later file wins."""
+        said: dict[str, str] = {}
+        for number, file in enumerate(files):
+            if (data := self.read_file(file)) is None:
+                if Path(file).name == ".env":
+                    continue
+                raise NotHere(f"the file of variables {_short(file)} is not here")
+            copy = self.scratch / f"typed-{number}.env"
             copy.write_bytes(data)
             try:
-                said = dict(dotenv.load(copy, f"{file}, as"))
+                said |= dict(dotenv.load(copy, f"{file}, as"))
             except BadInput as trouble:
                 raise Failed(f"docker compose: {trouble}") from None
-            self.typed |= {n: v for n, v in said.items() if self.stack.settings.get(n) != v}
+        self.typed |= {n: v for n, v in said.items() if self.stack.settings.get(n) != v}
         if "backend" in services:
             self.redeploy()
         else:
@@ -713,6 +719,12 @@ def _project_folder(compose: Line, call: Call) -> Path:
     """The folder of the project that a compose command is for, as compose finds it."""
     file = compose.value("f", "file")
     return Path(call.folder, compose.value("project-directory") or Path(file).parent)
+
+
+def _variable_files(compose: Line, call: Call) -> list[str]:
+    """The files that compose reads variables from: those given, else .env next to its file."""
+    given = compose.values("env-file") or [str(_project_folder(compose, call) / ".env")]
+    return [os.path.normpath(Path(call.folder, one)) for one in given]
 
 
 def _title(field: re.Match[str]) -> str:

@@ -421,6 +421,33 @@ def test_compose_deploys_what_the_file_of_variables_says(type_in, stack):
     assert stack.done == ["up", "restart backend"]
 
 
+@pytest.mark.parametrize(
+    ("options", "password"),
+    [
+        ("-f /opt/infisical/docker-compose.yml -f /srv/app/more.yml", "opt"),
+        ("--project-directory=/opt/infisical -f /srv/app/docker-compose.yml", "opt"),
+        ("--project-directory ../../opt/infisical", "opt"),
+        ("--env-file prod.env", "prod"),
+        ("-f /opt/infisical/docker-compose.yml --env-file=/srv/app/prod.env", "prod"),
+        ("--env-file /opt/infisical/.env --env-file prod.env", "prod"),
+        ("-f docker-compose.yml", "here"),
+        ("-f /etc/infisical/docker-compose.yml", None),
+    ],
+)
+def test_compose_reads_the_file_of_variables_that_is_meant(type_in, host, stack, options, password):
+    files = {"/opt/infisical/.env": "opt", "/srv/app/prod.env": "prod", "/srv/app/.env": "here"}
+    host.read_file = {at: f"POSTGRES_PASSWORD={p}\n".encode() for at, p in files.items()}.get
+    before = stack.settings["POSTGRES_PASSWORD"]
+    assert type_in(f"docker compose {options} up -d").code == 0
+    assert stack.settings["POSTGRES_PASSWORD"] == (password or before)
+
+
+def test_a_file_of_variables_that_is_not_here_is_said(type_in, host, stack):
+    assert type_in("docker compose --env-file other.env up -d").code == 125
+    assert stack.done == []
+    assert "/srv/app/other.env is not here" in host.not_here[0]
+
+
 def test_a_file_of_variables_that_is_none_fails_as_compose_does(host, type_in, stack):
     host.read_file = {"/srv/app/.env": b"this is no setting\n"}.get
     answer = type_in("docker compose up -d")
