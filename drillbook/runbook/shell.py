@@ -19,19 +19,21 @@ _KNOWN = re.compile(
     r"(?:sudo\s+|export\s+|[A-Z_]+=\S+\s+)*(?:docker|docker-compose|podman|psql|pg_dump|pg_restore|"
     r"dropdb|createdb|helm|kubectl|openssl|ssh|curl|zcat|gunzip|redis-cli|sh|bash)\s+\S"
 )
+_ENDING = "t time timeout wait-timeout s signal rmi"
 # The options of each command that take a value, by letter or name.
 _VALUED = {
     "docker": "H host c context config l log-level",
-    "compose": "f file p project-name env-file profile project-directory",
-    "exec": "e env u user w workdir env-file index n namespace c container name v volume network",
+    "compose": "f file p project-name env-file profile project-directory ansi parallel progress",
+    "exec": "e env u user w workdir env-file index n namespace c container name v volume network "
+    "detach-keys",
     "ps": "f filter format n last status",
     "inspect": "f format type",
     "logs": "n tail since until",
-    "up": "t timeout scale pull",
+    "up": "t timeout scale pull wait-timeout exit-code-from attach no-attach",
     "curl": "X request d data o output w write-out H header m max-time u user retry",
     "ssh": "i p o l J F L b",
     "kubectl": "n namespace context kubeconfig s server",
-} | dict.fromkeys(("start", "stop", "restart", "kill", "down"), "t time timeout s signal rmi")
+} | dict.fromkeys(("start", "stop", "restart", "kill", "down"), _ENDING)
 _WRAPPERS = {"sudo": "u g", "nice": "n", "ionice": "c n", "timeout": "k s", "env": "u"}
 _WRAPPERS |= {"xargs": "n I P L", "nohup": "", "time": "", "command": ""}
 _VALUED |= _WRAPPERS

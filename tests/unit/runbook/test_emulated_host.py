@@ -142,6 +142,10 @@ def test_listings_have_the_titles_of_the_engine(type_in, line, title):
         ("docker compose rm -f", []),
         ("docker compose rm -fs backend", ["destroy stack-backend-1"]),
         ("docker compose up -d", ["up"]),
+        ("docker compose up -d --wait --wait-timeout 120", ["up"]),
+        ("docker compose up --exit-code-from db --attach backend --no-attach redis", ["up"]),
+        ("docker compose --progress plain --ansi never up -d", ["up"]),
+        ("docker compose start --wait --wait-timeout 30 db", ["start db"]),
         ("docker network rm abc_default", []),
         (
             "docker exec -i db-abc-secrets psql -U infisical",
