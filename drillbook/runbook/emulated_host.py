@@ -626,11 +626,15 @@ class Host:
             return Answer()
         if verb not in ("ps", "exec", *_COMPOSED):
             raise NotHere(f"docker compose {verb} has no counterpart here")
+        if "" in named or (verb == "exec" and not named):
+            empty = f"`docker compose {verb}`: what was to name the service is empty"
+            raise self._miss(empty, "no such service: ")
         services = [one for name in named for one in SERVICES if one == name]
-        if len(services) < len(named) or (verb == "exec" and not named):
-            unknown = next((one for one in named if one not in SERVICES), "")
-            unmatched = f"`docker compose {verb}`: no service {unknown}"
-            raise self._miss(unmatched, f"no such service: {unknown}")
+        if len(services) < len(named):
+            # The compose file is the operator's: it may have this service.
+            unknown = next(one for one in named if one not in SERVICES)
+            known = f"here the services are {', '.join(SERVICES)}"
+            raise NotHere(f"whether there is a service {_short(unknown)} is not known; {known}")
         if verb == "exec":
             return self._exec(services[0], line.rest[1:], call.input, line.values("e", "env"))
         services = services or list(SERVICES)

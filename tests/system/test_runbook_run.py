@@ -98,7 +98,8 @@ PLANTED = {
     ("backup-a-folder-that-is-not-there", "BKP-7"): "contradicted",
     ("backup-through-a-terminal", "BKP-7"): "contradicted",
     ("backup-a-role-that-is-not-there", "BKP-7"): "contradicted",
-    ("backup-a-service-that-is-not-there", "BKP-7"): "contradicted",
+    # The operator's compose file may call the database so.
+    ("backup-a-service-that-is-not-there", "BKP-7"): "not_run",
     ("restore-into-a-live-database", "BKP-3"): "contradicted",
     ("restore-without-input", "BKP-3"): "contradicted",
     ("restore-swapped", "BKP-3"): "contradicted",

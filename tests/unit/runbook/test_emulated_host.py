@@ -292,8 +292,8 @@ def test_a_pattern_that_is_none_is_not_here(type_in, host):
         "docker exec",
         "docker logs nothing",
         "docker exec nothing psql",
-        "docker compose restart postgres",
-        "docker compose exec postgres psql",
+        "docker compose exec",
+        ["docker", "compose", "restart", ""],
         "docker volume rm",
     ],
 )
@@ -308,6 +308,9 @@ def test_a_name_under_which_there_is_nothing_is_kept(type_in, stack, host, line)
     [
         "docker run alpine",
         "docker compose run backend sh",
+        "docker compose restart postgres",
+        "docker compose exec -T postgres psql",
+        "docker compose stop backend worker",
         "kubectl get pods",
         "docker network create x",
         "docker ps --format json",
