@@ -63,6 +63,7 @@ _OF_ANY = re.compile(
 )
 _IMAGES = {"db": "postgres", "redis": "redis", "backend": "infisical/infisical"}
 _PROJECT = "com.docker.compose.project"
+_OF_PROJECT = (_PROJECT, "coolify.resourceName")
 # Clients that write where they run: the embedded cache has no container around it.
 _CACHE = ("ping", "flushall", "flushdb", "dbsize", "info", "get", "del", "keys", "scan", "exists")
 _SHELLS = ("sh", "bash", "ash")
@@ -221,7 +222,7 @@ class Host:
             return self._each(verb, rest)
         raise NotHere(f"docker {verb} has no counterpart here")
 
-    def _ours(self, kind: str) -> Iterator[Listed]:
+    def _ours(self, kind: str, with_gone: bool = False) -> Iterator[Listed]:
         found = [one for one in self.stack.resources() if one.run == self.run]
         known = {one.name: one for one in found if one.kind == kind}
         is_volume = kind == "volume"
@@ -232,7 +233,7 @@ class Host:
                 labels |= {"com.docker.compose.service": service, "coolify.managed": "true"}
                 labels["coolify.resourceName"] = "infisical"
             full = f"{self.stack.name}_{name}" if is_volume else f"{self.stack.name}-{name}-1"
-            if name not in self._gone:
+            if with_gone or name not in self._gone:
                 yield Listed(kind, self.names[name], service, labels, known.get(full))
 
     def _all(self, kind: str) -> list[Listed]:
@@ -248,6 +249,7 @@ class Host:
         filters = [value.partition("=") for value in line.values("f", "filter")]
         for name in dict.fromkeys(name for name, _, _ in filters):
             wanted = [value for key, _, value in filters if key == name]
+            self._refuse_unknown_filters(kind, name, wanted)
             # As the engine does: each of several labels, but any of several names.
             fit = all if name == "label" else any
             found = [one for one in found if fit(self._fits(one, name, w) for w in wanted)]
@@ -260,17 +262,45 @@ class Host:
             lines.insert(0, re.sub(r"\{\{\s*\.(\w+)\s*\}\}", _title, table))
         return _printed(lines)
 
+    def _refuse_unknown_filters(self, kind: str, name: str, wanted: Sequence[str]) -> None:
+        """Raise where a filter selects what the operator's host may have, and this does not."""
+        known = [*self._ours(kind, with_gone=True), *(b for b in self.bystanders if b.kind == kind)]
+        for value in wanted:
+            telling = name == "label" or (name == "name" and service_of(value))
+            if telling and not any(self._fits(one, name, value) for one in known):
+                raise NotHere(
+                    f"no {kind} here has the {name} {_short(value)}; a mark says what yours are "
+                    "called: <!-- drillbook: names … -->"
+                )
+
+    def _is_called(self, one: Listed, wanted: str) -> bool:
+        """Whether a filter means ours by a name as compose gives it, or by their project."""
+        word = wanted.replace(".*", "-").strip("^/?$").rstrip("-_")
+        if one.service is None:
+            return False
+        forms = filter(None, (_plain(service, word) for service in SERVICES))
+        if not any(form["project"] for form in forms):
+            return self._is_own(word)
+        if one.kind == "volume":
+            found = _plain(one.service, word)
+            return bool(found and self._is_own(found["project"] or ""))
+        called = self._called_plainly(word)
+        return called is not None and called.name == one.name
+
     def _fits(self, one: Listed, name: str, wanted: str) -> bool:
         if name == "name":
             with_slash = f"/{one.name}" if one.kind == "container" else one.name
             if len(wanted) > _LONGEST_PATTERN or _ENDLESS.search(wanted):
                 raise NotHere("names are not looked for by such a pattern")
             try:
-                return re.search(wanted, with_slash) is not None or wanted in one.name
+                matches = re.search(wanted, with_slash) is not None or wanted in one.name
             except re.error:
                 raise NotHere(f"{wanted} is not a pattern of a name") from None
+            return matches or self._is_called(one, wanted)
         if name == "label":
             label, _, value = wanted.partition("=")
+            if one.service and label in _OF_PROJECT and value and self._is_own(value):
+                return True
             return label in one.labels and (not value or one.labels[label] == value)
         if name == "status":
             return self._is_running(one) == (wanted == "running")
@@ -508,8 +538,10 @@ class Host:
 
     def _exec_named(self, words: Sequence[str], call: Call) -> Answer:
         line, typed = Line(words, "exec", leading=True), f"docker exec {shlex.join(words)}"
-        if not line.rest:
-            empty = f"`{typed}`: what was to name the container is empty"
+        # Without quotes, nothing stands where a selector has found nothing.
+        no_name = {"", *OF_DATABASE, *_IN_SANDBOX, "redis-cli", "curl", "wget"}
+        if not line.rest or (line.rest[0] in no_name and not self._find("container", line.rest[0])):
+            empty = f"`{_short(typed)}`: what was to name the container is empty"
             raise self._miss(empty, _TOO_FEW)
         # A selector that found several gives several names: the first that is ours is meant.
         names = list(itertools.takewhile(lambda one: self._find("container", one), line.rest))

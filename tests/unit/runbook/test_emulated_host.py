@@ -110,6 +110,26 @@ def listed(answer):
             ["abc-abc-secrets_pg-data", "abc-abc-secrets_redis-data", "secrets_of_the_kitchen"],
         ),
         ("docker ps -q --filter name=nothing", []),
+        ("docker ps --format {{.Names}} -f name=infisical-db", ["db-abc-secrets"]),
+        ("docker ps --format {{.Names}} -f name=^/?infisical_redis_1$", ["redis-abc-secrets"]),
+        (
+            "docker ps --format {{.Names}} -f name=infisical",
+            [f"{one}-abc-secrets" for one in SERVICES],
+        ),
+        (
+            "docker ps --format {{.Names}} --filter label=com.docker.compose.project=infisical "
+            "--filter label=com.docker.compose.service=db",
+            ["db-abc-secrets"],
+        ),
+        (
+            "docker volume ls -q --filter label=com.docker.compose.project=infisical-prod",
+            ["abc-abc-secrets_pg-data", "abc-abc-secrets_redis-data"],
+        ),
+        ("docker volume ls -q --filter name=infisical_pg_data", ["abc-abc-secrets_pg-data"]),
+        (
+            "docker volume ls -q --filter label=com.docker.compose.project=theirs",
+            ["secrets_of_the_kitchen"],
+        ),
         ("docker compose ps --format {{.Names}} db", ["db-abc-secrets"]),
         ("docker inspect -f {{.State.Running}} db-abc-secrets", ["true"]),
     ],
@@ -277,6 +297,44 @@ def test_of_several_that_a_selector_finds_ours_is_meant(type_in, stack, host):
     assert type_in("docker exec team-secrets-backup-1 db-abc-secrets psql -l").code == 0
     assert stack.done == [("db", "psql", "-l")]
     assert "team-secrets-backup-1" in host.strayed[0]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "name=keys-db",
+        "name=infisical-staging-db",
+        "name=nextcloud-postgres",
+        "label=com.docker.compose.project=nextcloud",
+        "label=com.docker.compose.project=infisical-staging",
+        "label=com.docker.compose.service=postgres",
+        "label=com.example.role=database",
+    ],
+)
+def test_a_filter_that_only_the_operators_host_knows_is_not_here(type_in, host, given):
+    assert type_in(f"docker ps -q --filter {given}").code == 125
+    assert "<!-- drillbook: names … -->" in host.not_here[0]
+
+
+def test_a_filter_finds_nothing_where_ours_is_gone_or_stopped(type_in, host):
+    type_in("docker stop backend-abc-secrets")
+    type_in("docker rm -f db-abc-secrets")
+    assert listed(type_in("docker ps -q --filter name=infisical-backend")) == []
+    assert listed(type_in("docker ps -aq --filter name=db-abc")) == []
+    assert not host.not_here
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["docker", "exec", "pg_dump", "-U", "infisical", "infisical"],
+        ["docker", "exec", "-i", "", "psql", "-U", "infisical"],
+        ["docker", "exec", "sh", "-c", "true"],
+    ],
+)
+def test_a_selector_that_found_nothing_names_no_container(type_in, host, words):
+    assert type_in(words).code == 1
+    assert host.unmatched[0].endswith("what was to name the container is empty")
 
 
 def test_a_pattern_that_is_none_is_not_here(type_in, host):
