@@ -38,15 +38,17 @@ from drillbook.stack.processes import call_program
 from drillbook.stack.waiting import log_mark
 
 _WORDS: dict[Service, str] = {
-    "db": r"db|database|postgres\w*|pg|pgsql|psql",
+    "db": "db|database|postgres[a-z0-9]*|pg|pgsql|psql",
     "redis": "redis|cache",
     "backend": "backend|infisical|app|web|server|secrets",
 }
 _VOLUMES: dict[str, Service] = {"pg_data": "db", "redis_data": "redis"}
-# The names that compose gives: `infisical-db-1`, `infisical_pg_data`.
+# The names that compose gives: `infisical-db-1`, `infisical_pg_data`, `infisical-postgres-db`.
+_KINDS_OF_SERVICE = "|".join(_WORDS.values()).replace("infisical|", "")
 _PLAIN: dict[Service, re.Pattern[str]] = {
     service: re.compile(
-        rf"(?:(?P<project>.+?)[-_])?(?:{said})(?P<kept>[-_]?(?:data|vol|volume|storage))*(?:[-_]\d+)?"
+        rf"(?:(?P<project>.+?)[-_])?(?:(?:{_KINDS_OF_SERVICE})[-_])*(?:{said})"
+        r"(?P<kept>[-_]?(?:data|vol|volume|storage))*(?:[-_]\d+)?"
     )
     for service, said in _WORDS.items()
 }
@@ -351,6 +353,8 @@ class Host:
         one, line = self._find(kind, word), _short(line)
         if one is None and kind == "container":
             one = self._called_plainly(word)
+        elif one and self._is_of_another_instance(one):
+            raise self._unknown(kind, one.name)
         if one and one.resource and one.resource.run == self.run:
             return one
         if one:
@@ -362,6 +366,16 @@ class Host:
 
     def _unknown(self, kind: str, name: str) -> NotHere:
         return NotHere(f"the {kind} {_short(name)} is not known as this deployment's")
+
+    def _is_of_another_instance(self, one: Listed) -> bool:
+        """Whether its name has another project than the one that this section is for.
+
+        The names of a document may be those of several instances, one service's here and another's
+        there.
+        """
+        form = _plain(one.service, one.name) if one.service else None
+        project = form["project"] if form else None
+        return project in self._projects_of_names() and not self._is_own(project or "")
 
     def _called_plainly(self, word: str) -> Listed | None:
         """Our container by a name as compose gives it, where the document gives it no other."""

@@ -286,6 +286,31 @@ def test_where_the_document_names_a_container_no_other_name_is_its(type_in, stac
     assert stack.done == []
 
 
+@pytest.mark.parametrize(
+    ("backend", "first", "second"),
+    [
+        ("infisical-backend", "infisical-backend", "infisical-staging-db"),
+        ("infisical-backend", "infisical-staging-db", "infisical-backend"),
+        ("infisical-staging-backend", "infisical-staging-backend", "infisical-backend"),
+        ("infisical-backend", "infisical-backend", "infisical-staging-backend"),
+    ],
+)
+def test_a_section_is_for_one_instance(type_in, stack, host, backend, first, second):
+    host.names = NAMES | {"backend": backend, "db": "infisical-staging-db"}
+    assert type_in(f"docker restart {first}").code == 0
+    assert type_in(f"docker restart {second}").code == 125
+    assert len(stack.done) == 1
+    assert second in host.not_here[0]
+
+
+def test_a_name_with_two_words_for_its_service_is_of_the_same_instance(type_in, stack, host):
+    host.names = NAMES | {"backend": "infisical-app-backend", "db": "infisical-postgres-db"}
+    assert type_in("docker restart infisical-app-backend").code == 0
+    assert type_in("docker restart infisical-postgres-db").code == 0
+    assert type_in("docker volume rm infisical_postgres_db_data").code == 1
+    assert not host.not_here
+
+
 def test_names_of_containers_say_which_project_is_ours(type_in, stack, host):
     host.names = NAMES | {one: f"keys-{one}-1" for one in SERVICES}
     assert type_in("docker compose -p infisical down -v").code == 125
@@ -593,8 +618,9 @@ def test_a_slow_machine_is_not_the_documents_fault(type_in, stack):
         ["docker", "ps", "-f", "name=" + ".*" * 30 + "!"],
         ["docker", "ps", "--format", "{{" + " " * 100_000],
         ["docker", "rm", "-f", *["x"] * 100_000],
+        ["docker", "rm", "-f", "postgres_" * 22 + "!"],
     ],
-    ids=["group", "repetitions", "format", "words"],
+    ids=["group", "repetitions", "format", "words", "name"],
 )
 def test_a_call_that_would_take_for_ever_is_not_carried_out(type_in, host, stack, words):
     started = time.monotonic()
