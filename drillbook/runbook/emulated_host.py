@@ -24,7 +24,7 @@ from drillbook.core import dotenv
 from drillbook.core.errors import BadInput, DrillbookError, NotReady, Unusable
 from drillbook.infisical.http import client_without_cookies
 from drillbook.infisical.settings import Settings, backend_environment
-from drillbook.runbook.sandbox import OF_DATABASE, Answer, Call
+from drillbook.runbook.sandbox import OF_DATABASE, ROOTS, Answer, Call
 from drillbook.runbook.shell import Line
 from drillbook.stack.base import (
     DATABASE_NAME,
@@ -86,6 +86,13 @@ _TOO_FEW = 'docker: "docker exec" requires at least 2 arguments.'
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 # A connection string, also as the value of an option.
 _ADDRESS = re.compile(r"^(?:-d|--dbname=)?(?:postgres(?:ql)?://|(?:\w+=\S+ )*(?:host|port)=)")
+# Folders of the sandbox that are not those of an operator's machine.
+_FOLDERS = ("tmp", "dev", "usr", "bin", "sbin", "lib", "etc", "proc", "run")
+_OF_IMAGE = "/var/lib/postgresql"
+# A path as a word or as the value of an option, and one within a script.
+_PATH = re.compile(r"(?:-f|--[\w-]+=)?(/[\w.-]+(?:/[\w.-]+)*)")
+_PATH_OF_SCRIPT = re.compile(r"(?<![^\s=>\"'])(/[\w.-]+(?:/[\w.-]+)*)")
+_LONGEST_SCRIPT = 10_000
 _HTTP_S = 20.0
 _LONGEST_LINE = 90
 _MOST_WORDS = 1000
@@ -532,18 +539,32 @@ class Host:
             lines.append(_template(line.value("f", "format"), self._facts(one)))
         return _printed(lines)
 
-    def _copy(self, words: Sequence[str]) -> Answer:
+    def _copy(self, words: Sequence[str], composed: bool = False) -> Answer:
+        """Copy a file into the database's container or out of it; composed: names are services."""
         if not self._runs_inside:
             raise NotHere("docker cp has no counterpart here; pipe through docker exec instead")
         paths = []
         for word in Line(words, "cp").rest:
             name, colon, path = word.partition(":")
-            if colon and "/" not in name:
-                self._touch(f"docker cp {shlex.join(words)}", "container", name, False)
-            paths.append(path if colon else word)
+            inside = bool(colon) and "/" not in name
+            if word == "-" or (inside and self._service_to_copy(name, words, composed) != "db"):
+                raise NotHere("only files of the database's container have a counterpart here")
+            if inside:
+                # From where it starts, a path of a container is one of its root.
+                path = f"/{path.lstrip('/')}"
+                _refuse_paths_that_are_not_here([path])
+            paths.append(path if inside else word)
+        if len(paths) != 2:
+            raise Failed('docker: "docker cp" requires 2 arguments.')
         # Embedded, a container's files are those of the host.
-        same = f"[[ {shlex.quote(paths[0])} -ef {shlex.quote(paths[-1])} ]]"
-        return Answer(run=f"{same} || {shlex.join(['cp', *paths])}; exit $?")
+        same = f"[[ {shlex.quote(paths[0])} -ef {shlex.quote(paths[1])} ]]"
+        copy = f"{same} || {shlex.join(['cp', '-r', '--', *paths])}; exit $?"
+        return Answer(run=f"{_folders_of_container(paths)}{copy}")
+
+    def _service_to_copy(self, name: str, words: Sequence[str], composed: bool) -> Service | None:
+        if composed:
+            return next((one for one in SERVICES if one == name), None)
+        return self._touch(f"docker cp {shlex.join(words)}", "container", name, False).service
 
     @property
     def _runs_inside(self) -> bool:
@@ -609,6 +630,7 @@ class Host:
             return self._variables_of_backend(program, env)
         of_cache = service == "redis" and program[0] in _SHELLS
         if of_cache or (service == "db" and program[0] in _IN_SANDBOX):
+            _refuse_paths_that_are_not_here(program[1:], are_scripts=program[0] in _SHELLS)
             # Its programs find their way back here. Variables are exported, since a command line
             # is seen by all.
             settings = self.stack.settings
@@ -619,12 +641,16 @@ class Host:
             }
             given = [*(f"{n}={v}" for n, v in variables.items() if service == "db"), *env]
             exported = f"export {shlex.join(given)}; " if given else ""
-            return Answer(run=f"{exported}exec {shlex.join(program)}")
+            return Answer(
+                run=f"{_folders_of_container(program)}{exported}exec {shlex.join(program)}"
+            )
         if service == "db" and program[0] in OF_DATABASE:
+            _refuse_paths_that_are_not_here(program[1:])
             program = [program[0], *self._without_address(program[1:])]
             words, variables = self.stack.shell_command(service, program)
             given = [*(f"{n}={v}" for n, v in variables.items() if n != "PATH"), *env]
-            return Answer(run=f"exec {shlex.join(['env', *given, *words])}")
+            run = f"exec {shlex.join(['env', *given, *words])}"
+            return Answer(run=_folders_of_container(program) + run)
         inner = [word for word in program[1:] if word not in ("--no-auth-warning", "--raw")]
         client = program[0].rpartition("/")[2] in ("redis-cli", "valkey-cli")
         if service != "redis" or not client or not inner or inner[0].lower() not in _CACHE:
@@ -670,6 +696,8 @@ class Host:
         named = line.rest[:1] if verb == "exec" else line.rest
         if f"compose {verb}" in _NOTHING:
             return Answer()
+        if verb == "cp":
+            return self._copy(rest, composed=True)
         if verb not in ("ps", "exec", *_COMPOSED):
             raise NotHere(f"docker compose {verb} has no counterpart here")
         if "" in named or (verb == "exec" and not named):
@@ -797,6 +825,21 @@ def _take(words: Sequence[str], *names: str) -> tuple[list[str], list[str]]:
         else:
             kept.append(word)
     return values, kept
+
+
+def _refuse_paths_that_are_not_here(words: Sequence[str], are_scripts: bool = False) -> None:
+    """Raise for a path whose folder a container may have, as a mount, and the sandbox lacks."""
+    for word in words:
+        whole = _PATH.match(word)
+        found = _PATH_OF_SCRIPT.findall(word[:_LONGEST_SCRIPT]) if are_scripts else []
+        for path in [*found, *([whole[1]] if whole else [])]:
+            if path.split("/")[1] not in (*ROOTS, *_FOLDERS):
+                raise NotHere(f"{_short(path)} is in no folder that is here; use /tmp")
+
+
+def _folders_of_container(words: Sequence[str]) -> str:
+    """A line of bash that makes the folder of PostgreSQL's image, where a command names it."""
+    return f"mkdir -p {_OF_IMAGE}; " if any(_OF_IMAGE in one for one in words) else ""
 
 
 def _run_bounded(

@@ -477,6 +477,59 @@ def test_another_address_is_not_taken_for_this_database(type_in, stack, host, wo
     assert (stack.done, len(host.not_here)) == ([], 1)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "docker cp {host}/x.dump db-abc-secrets:/tmp/h2/y.dump",
+        "docker cp {host}/x.dump infisical-db:tmp/h2/y.dump",
+        "docker compose cp {host}/x.dump db:/tmp/h2/y.dump",
+    ],
+)
+def test_a_file_is_copied_into_the_container_and_out_of_it(type_in, stack, tmp_path, line):
+    stack.driver = "embedded"
+    (tmp_path / "x.dump").write_text("dumped")
+    inside = f"/tmp/{tmp_path.name}-{time.monotonic_ns()}"
+    line = line.replace("/h2/y.dump", inside.removeprefix("/tmp")).format(host=tmp_path)
+    run_by_shell(type_in(line))
+    run_by_shell(type_in(f"docker cp db-abc-secrets:{inside} {tmp_path}/y.dump"))
+    Path(inside).unlink()
+    assert (tmp_path / "y.dump").read_text() == "dumped"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["docker", "cp", "/srv/x.dump", "db-abc-secrets:/dumps/x.dump"],
+        ["docker", "cp", "/srv/x.sql", "db-abc-secrets:/x.sql"],
+        ["docker", "cp", "db-abc-secrets:/dumps/x.dump", "/srv/x.dump"],
+        ["docker", "cp", "backend-abc-secrets:/app/x", "/srv/x"],
+        ["docker", "compose", "cp", "postgres:/tmp/x", "/srv/x"],
+        ["docker", "cp", "-", "db-abc-secrets:/tmp"],
+        ["docker", "exec", "db-abc-secrets", "pg_dump", "-f", "/dumps/x.dump"],
+        ["docker", "exec", "db-abc-secrets", "pg_dump", "-f/dumps/x.dump"],
+        ["docker", "exec", "db-abc-secrets", "psql", "--file=/x.sql"],
+        ["docker", "exec", "db-abc-secrets", "sh", "-c", "pg_dump x >/dumps/x.dump"],
+    ],
+)
+def test_a_path_that_only_the_operators_container_has_is_not_here(type_in, stack, host, words):
+    stack.driver = "embedded"
+    assert type_in(words).code == 125
+    assert (stack.done, len(host.not_here)) == ([], 1)
+
+
+def test_a_folder_of_the_image_is_there(type_in, stack):
+    stack.driver = "embedded"
+    words = ["docker", "exec", "db-abc-secrets", "pg_dump", "-f", "/var/lib/postgresql/x.dump"]
+    assert type_in(words).run.startswith("mkdir -p /var/lib/postgresql; ")
+
+
+def test_a_statement_holds_no_path(type_in, stack, host):
+    stack.driver = "embedded"
+    words = ["docker", "exec", "db-abc-secrets", "psql", "-c", "SELECT 10 / 2, '/a/b'"]
+    assert type_in(words).code == 0
+    assert not host.not_here
+
+
 def test_the_backend_prints_its_variables(type_in, stack):
     stack.driver = "embedded"
     stack.settings = stack.settings.but(POSTGRES_PASSWORD="typed")
