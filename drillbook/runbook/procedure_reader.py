@@ -805,6 +805,12 @@ def _preamble(one: Procedure, given: dict[str, str]) -> tuple[str, list[str]]:
     return "\n".join(lines), missing
 
 
+def env_files(one: Procedure) -> list[str]:
+    """The files of variables that its commands name, other than by a variable."""
+    text = "\n".join(step.script for step in one.steps if isinstance(step, Typed))
+    return list(dict.fromkeys(re.findall(r"--env-file[ =][\"']?([\w./-]+)", text)))
+
+
 def changes_something(one: Procedure) -> bool:
     """Whether its commands or steps by hand change something."""
     return bool(one.acts) or any(_ACTING.search(command.text) for command in one.commands)

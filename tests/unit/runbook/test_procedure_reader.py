@@ -6,6 +6,7 @@ from drillbook.runbook.document import Document
 from drillbook.runbook.procedure_reader import (
     Act,
     Typed,
+    env_files,
     folders,
     literal_names,
     names_pattern,
@@ -243,6 +244,12 @@ def test_an_apostrophe_in_a_comment_hides_no_variable():
     text = block("db=infisical-db; docker ps") + "\n## Two\n\n"
     two = read(text + block("# Don't lose the key", 'docker exec "$db" pg_dump', "# it's it"))[1]
     assert two.preamble == "db=infisical-db"
+
+
+def test_files_of_variables_that_a_procedure_names():
+    lines = ["docker compose --env-file prod.env up -d", "docker compose --env-file=/srv/b.env ps"]
+    found = one(block(*lines, "docker compose --env-file $X ps"))
+    assert env_files(found) == ["prod.env", "/srv/b.env"]
 
 
 def test_folders_and_backups_that_a_procedure_names():
