@@ -218,6 +218,7 @@ def ask(folder, line, queue=""):
         (folder / name).unlink(missing_ok=True)
     # Folders of a server.
     line = line.replace("/backups", "backups").replace("/etc/drillbook/", "")
+    line = line.replace("/etc/infisical/", "")
     if "--queue local" in line:
         env["DRILLBOOK_RUN_DIR"] = queue
     if line.startswith("drillbook verify"):
