@@ -16,16 +16,16 @@ _CONTROL = """
 id = "{id}"
 title = "Title of {id}"
 claim = "What {id} says."
-nature = "safety"
-severity = "critical"
+nature = "{nature}"
+severity = "{severity}"
 chapter = "keys"
 [control.corrections]
 seen = "{id} should say this."
 """
 
 
-def control_table(name):
-    return _CONTROL.format(id=name)
+def control_table(name, nature="safety", severity="critical"):
+    return _CONTROL.format(id=name, nature=nature, severity=severity)
 
 
 def catalogue(*names):
