@@ -171,8 +171,14 @@ _PROGRAMS = {"compose", *SHIMS} | _words(
     "sed seq sh sha256sum sleep sort split stat sync tail tar tee time timeout touch tr "
     "uniq umask wc whoami xargs xz zcat zstd zgrep ionice"
 )
-_PACKERS = {"gzip": ".gz", "gunzip": ".gz", "xz": ".xz", "unxz": ".xz", "zstd": ".zst"}
-_PACKERS |= {"unzstd": ".zst", "bzip2": ".bz2", "bunzip2": ".bz2", "lz4": ".lz4"}
+# The programs that pack a file, by the ending that they give it.
+PACKERS = {".gz": "gzip", ".xz": "xz", ".zst": "zstd", ".bz2": "bzip2", ".lz4": "lz4"}
+_PACKERS = {program: ending for ending, program in PACKERS.items()}
+_PACKERS |= {"gunzip": ".gz", "unxz": ".xz", "unzstd": ".zst", "bunzip2": ".bz2"}
+# A script of the document has no file here, and compose no other project.
+_NOT_FOLLOWED = re.compile(
+    r"\bdirname\s+(?:--\s+)?[\"']?\$\{?(?:0|BASH_SOURCE)\b|\bCOMPOSE_(?:PROJECT_NAME|FILE)\b"
+)
 _PACKED = re.compile(r"\.(?:gz|xz|zst|bz2|lz4)$")
 _UNPACKERS = {*_PACKERS} | _words("cat zcat xzcat zstdcat bzcat pv")
 _READERS = _UNPACKERS | _words("cp mv tar sha256sum md5sum pg_restore psql compose docker")
@@ -729,6 +735,9 @@ def _fill(one: Procedure, blocks: list[Block], names: Mapping[str, str]) -> None
         if not known and not command.inside:
             reasons.append(f"line {command.line}: `{program[:60]}` is not a command that runs here")
     reasons += _undecided(one)
+    for step in one.steps:
+        if isinstance(step, Typed) and (said := _NOT_FOLLOWED.search(step.script)):
+            reasons.append(f"line {step.line}: `{said[0]}` is not followed here")
     given: dict[str, str] = {}
     first_line = min((step.line for step in one.steps), default=one.section.line)
     for block in blocks:
@@ -816,7 +825,7 @@ def changes_something(one: Procedure) -> bool:
     return bool(one.acts) or any(_ACTING.search(command.text) for command in one.commands)
 
 
-def left_out(one: Procedure, document: Document) -> list[str]:
+def find_ignored(one: Procedure, document: Document) -> list[str]:
     """The commands in its sentences that act but were not understood, except under a condition."""
     carried = [step.text for step in one.steps if isinstance(step, Typed)]
     rows = {it.line for it in document.statements if it.kind == "row"}

@@ -246,6 +246,20 @@ def test_an_apostrophe_in_a_comment_hides_no_variable():
     assert two.preamble == "db=infisical-db"
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("COMPOSE_PROJECT_NAME=nextcloud docker compose down -v", "COMPOSE_PROJECT_NAME"),
+        ("export COMPOSE_FILE=/opt/nextcloud/compose.yml", "COMPOSE_FILE"),
+        ('cd "$(dirname "$0")"', 'dirname "$0'),
+        ('cd "$(dirname "${BASH_SOURCE[0]}")"', 'dirname "${BASH_SOURCE'),
+    ],
+)
+def test_what_is_not_followed_leaves_a_section_undecided(line, said):
+    found = one(block(line, "docker compose down -v"))
+    assert f"`{said}` is not followed here" in found.unfilled
+
+
 def test_files_of_variables_that_a_procedure_names():
     lines = ["docker compose --env-file prod.env up -d", "docker compose --env-file=/srv/b.env ps"]
     found = one(block(*lines, "docker compose --env-file $X ps"))
