@@ -148,7 +148,8 @@ class Host:
 
     names has the operator's names of the project, and of each service and volume. acts has each
     start, stop, restart, kill and redeployment, in order. limited is whether one of the commands in
-    not_here was ended by a limit.
+    not_here was ended by a limit. assumed has the names that were taken for this deployment's only
+    because the document uses them.
     """
 
     stack: Stack
@@ -161,6 +162,7 @@ class Host:
     strayed: list[str] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
     not_here: list[str] = field(default_factory=list)
+    assumed: set[str] = field(default_factory=set)
     limited: bool = False
     acts: list[str] = field(default_factory=list)
     since: int | None = None
@@ -305,10 +307,14 @@ class Host:
                 matches = re.search(wanted, with_slash) is not None or wanted in one.name
             except re.error:
                 raise NotHere(f"{wanted} is not a pattern of a name") from None
-            return matches or self._is_called(one, wanted)
+            if not matches and self._is_called(one, wanted):
+                self.assumed.add(wanted)
+                return True
+            return matches
         if name == "label":
             label, _, value = wanted.partition("=")
             if one.service and label in _OF_PROJECT and value and self._is_own(value):
+                self.assumed.add(value)
                 return True
             return label in one.labels and (not value or one.labels[label] == value)
         if name == "status":
@@ -360,9 +366,12 @@ class Host:
         one, line = self._find(kind, word), _short(line)
         if one is None and kind == "container":
             one = self._called_plainly(word)
+            self.assumed.update([word] if one else [])
         elif one and self._is_of_another_instance(one):
             raise self._unknown(kind, one.name)
         if one and one.resource and one.resource.run == self.run:
+            if self.names["project"] not in one.name:
+                self.assumed.add(one.name)
             return one
         if one:
             raise self._refuse(line, one.name)
@@ -484,6 +493,7 @@ class Host:
         for name, of in _VOLUMES.items():
             found = _plain(of, volume)
             if found and self._is_own(found["project"] or ""):
+                self.assumed.add(volume)
                 return self.names[name]
         raise self._unknown("volume", volume)
 
@@ -516,6 +526,7 @@ class Host:
                 raise self._refuse(f"docker compose {shlex.join(words)}", project)
             if not self._is_own(project):
                 raise self._unknown("project", project)
+            self.assumed.add(project)
         wipes = whole.rest[:1] == ["down"] and Line(whole.rest[1:], "down").has("v", "volumes")
         if given or not wipes:
             return

@@ -237,6 +237,22 @@ def test_what_may_be_anothers_is_never_taken_for_ours(type_in, stack, host, line
     assert "is not known as this deployment's" in host.not_here[0]
 
 
+@pytest.mark.parametrize(
+    "line, assumed",
+    [
+        ("docker restart backend-abc-secrets", set()),
+        ("docker ps -q --filter label=com.docker.compose.service=db", set()),
+        ("docker restart infisical-backend", {"infisical-backend"}),
+        ("docker ps -q --filter name=infisical-db", {"infisical-db"}),
+        ("docker ps -q --filter label=coolify.resourceName=infisical", {"infisical"}),
+        ("docker compose -p infisical stop backend", {"infisical"}),
+    ],
+)
+def test_a_name_that_only_the_document_knows_is_noted_as_assumed(type_in, host, line, assumed):
+    assert type_in(line).code == 0
+    assert host.assumed == assumed
+
+
 def test_a_folder_of_another_project_is_not_wiped_as_ours(type_in, stack):
     assert type_in("docker compose down -v", folder="/opt/nextcloud").code == 125
     assert stack.done == []
