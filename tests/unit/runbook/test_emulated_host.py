@@ -238,7 +238,7 @@ def test_what_may_be_anothers_is_never_taken_for_ours(type_in, stack, host, line
 
 
 @pytest.mark.parametrize(
-    "line, assumed",
+    ("line", "assumed"),
     [
         ("docker restart backend-abc-secrets", set()),
         ("docker ps -q --filter label=com.docker.compose.service=db", set()),
