@@ -45,6 +45,12 @@ _HOSTS = ("pct", "lxc", "incus")
 _SETTERS = (["mapfile"], ["readarray"], ["getopts"])
 # `${NAME:-…}` and its like stand for something even where NAME has no value.
 _DEFAULTS = (":-", "-", ":=", "=", ":+", "+")
+# A variable, its default, or a variable without braces.
+_REFERENCE = re.compile(
+    r"\$(?:\{([A-Za-z_]\w*|\d)(?:\[[@*]\])?(?::?[-=]([^{}]*))?\}|([A-Za-z_]\w*))"
+)
+_LOOP = re.compile(r"\bfor\s+([A-Za-z_]\w*)\s+in\s+([^;\n]+)")
+_MOST_VALUES = 12
 _DEEPEST = 3
 # A longer text is not a command of a runbook; only a part of it is read.
 LONGEST = 2_000
@@ -162,6 +168,11 @@ def parse(text: str, line: int) -> list[Command | Comment]:
     return _Reader(text, line).commands()
 
 
+def commands(text: str, line: int) -> list[Command]:
+    """The commands of a block in their order; line is the number of its first line."""
+    return [one for one in parse(text, line) if isinstance(one, Command)]
+
+
 def comment_lines(text: str) -> list[int]:
     """The lines, from 0, of comments on lines of their own between commands of a block."""
     lines = text.splitlines()
@@ -188,6 +199,34 @@ def assignments(text: str) -> dict[str, str]:
         elif node.type in ("declaration_command", "variable_assignments", "list"):
             waiting += node.children
     return found
+
+
+def values(text: str) -> dict[str, list[str]]:
+    """The values that a text gives to its variables, by assignments and as words of loops."""
+    found: dict[str, list[str]] = {}
+    for name, said in assignments(text).items():
+        value = re.sub(r"[\"']", "", said.partition("=")[2])
+        found[name] = value[1:-1].split() if value.startswith("(") else [value]
+    for name, words in _LOOP.findall(text.replace("\\\n", " ")):
+        if not re.search(r"\$\(|`", words):
+            found.setdefault(name, []).extend(re.sub(r"[\"']", "", words).split())
+    return found
+
+
+def expand(word: str, known: Mapping[str, list[str]], depth: int = 3) -> list[str]:
+    """What a word stands for; a variable without a value or default is left as it is."""
+    options: list[list[str]] = []
+    at = 0
+    for found in _REFERENCE.finditer(word):
+        name, default = found[1] or found[3], found[2]
+        given = known.get(name, [])[:_MOST_VALUES] if depth else []
+        # `DB=${DB:-infisical-db}` must not stand for itself.
+        others = {one: held for one, held in known.items() if one != name}
+        given = [it for one in given for it in expand(one, others, depth - 1)]
+        options += [[word[at : found.start()]], given or [default or found[0]]]
+        at = found.end()
+    options.append([word[at:]])
+    return ["".join(one) for one in itertools.islice(itertools.product(*options), _MOST_VALUES)]
 
 
 def variables(text: str) -> tuple[dict[str, bool], set[str]]:

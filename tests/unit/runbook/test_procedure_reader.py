@@ -3,17 +3,10 @@
 import pytest
 
 from drillbook.runbook.document import Document
-from drillbook.runbook.procedure_reader import (
-    Act,
-    Typed,
-    env_files,
-    folders,
-    literal_names,
-    names_pattern,
-    procedures,
-    reads,
-)
+from drillbook.runbook.files_used import env_files, folders, reads
+from drillbook.runbook.procedure_reader import Typed, literal_names, names_pattern, procedures
 from drillbook.runbook.sandbox import HOME
+from drillbook.runbook.steps_by_hand import Act
 
 NAMES = {"db": "db-1", "backend": "backend-1", "redis": "redis-1"} | {
     "project": "abc",
