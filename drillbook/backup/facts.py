@@ -161,6 +161,8 @@ def _gaps(dump: Dump) -> Iterator[str]:
     if not dump.counts.get(schema.PROJECTS.table):
         # An instance without a project may not be set up yet.
         return
+    if dump.keyless and not dump.damage:
+        yield "makes its tables without their keys: dump again, by pg_dump without --section"
     needed = dict(schema.WITHOUT_ROWS)
     if any(key for (key,) in dump.rows(*schema.KMS_USED)):
         needed |= schema.WITHOUT_KEYS

@@ -168,7 +168,8 @@ class Dump:
     harm is the first part that no restore may run, with its line. lost has the tables that are
     created without a block of rows, with the line: pg_dump writes a block for each table, even an
     empty one. unmade has the tables to which a foreign key refers and that are not created, with
-    the line. rows_alone: it has rows, and creates no table for them. for_others has what a restore
+    the line. rows_alone: it has rows, and creates no table for them. keyless: it creates tables,
+    and no primary key of any. for_others has what a restore
     leaves out although an operator made it, with the first line of each. counts has each table's
     number of rows. inserts: it has no blocks of rows, because rows are written as statements, or
     not at all. file is the file that blocks are read from: the backup itself, or a copy of the
@@ -190,6 +191,7 @@ class Dump:
     lost: dict[str, int] = field(default_factory=dict)
     unmade: dict[str, int] = field(default_factory=dict)
     rows_alone: bool = False
+    keyless: bool = False
     for_others: dict[str, int] = field(default_factory=dict)
     length: int = 0
     tables: set[str] = field(init=False)
@@ -315,6 +317,7 @@ class _Reading:
         self._made: dict[str, int] = {}
         self._parents: set[str] = set()
         self._referred: dict[str, int] = {}
+        self._keyed = False
         self._for_others: dict[str, int] = {}
         self._encoding = ""
         self._zero = 0
@@ -345,9 +348,11 @@ class _Reading:
             elif statement.text.startswith(b"SET client_encoding = "):
                 self._encoding = encoding(statement)
                 self._declares_utf8 = b"'UTF8'" in statement.text
-            elif statement.bare.startswith("ALTER TABLE ") and (
-                other := _REFERRED.match(statement.bare.partition(" REFERENCES ")[2])
-            ):
+            elif statement.bare.startswith("ALTER TABLE "):
+                self._keyed |= " PRIMARY KEY " in statement.bare
+                other = _REFERRED.match(statement.bare.partition(" REFERENCES ")[2])
+                if not other:
+                    continue
                 self._referred.setdefault(plain(other[1]), statement.line)
 
     def _take(self, statement: Statement, table: str) -> None:
@@ -444,6 +449,7 @@ class _Reading:
             harm=self._worst(damage),
             for_others=self._for_others,
             rows_alone=bool(self._counts) and not self._made,
+            keyless=bool(self._made) and not self._keyed,
             unmade={
                 name: line
                 for name, line in self._referred.items()

@@ -135,11 +135,15 @@ class Sandbox:
             for path in (one for top in folders for one in (top, *top.rglob("*"))):
                 shutil.chown(path, user, processes.group())
 
-    def place(self, inside: str, data: bytes) -> None:
-        """Write a file into the sandbox, with the folders above it, before a script runs."""
+    def place(self, inside: str, data: bytes, age_s: float = 0) -> None:
+        """Write a file of this age, with the folders above it, before a script runs."""
         target = self._outside(inside)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
+        if age_s:
+            written = time.time() - age_s
+            for path in (target, target.parent):
+                os.utime(path, (written, written))
         self._own(self.files)
 
     def _outside(self, inside: str) -> Path:

@@ -23,6 +23,9 @@ KEY_OF_MAY_2024 = "bfcd389dcec1ed096c72f8788c922a98"
 SECRETS = {"2024-07": 10, "2024-10": 8, "2026-07": 2}
 ROWS = {"2024-07": 10, "2024-10": 10, "2026-07": 2}
 VERSIONS = sorted(KEYS)
+KEY_OF_A_TABLE = (
+    "ALTER TABLE ONLY public.projects\n    ADD CONSTRAINT projects_pkey PRIMARY KEY (id);\n"
+)
 _BLOCK = re.compile(r"COPY public\.(\w+) \(([^\n]*)\) FROM stdin;\n(.*?)^\\\.$", re.DOTALL | re.M)
 
 
@@ -49,10 +52,10 @@ def tables(version):
 
 def whole(version):
     """A backup with the tables and their rows."""
-    return HEAD + tables(version) + rows(version) + TAIL
+    return HEAD + tables(version) + rows(version) + KEY_OF_A_TABLE + TAIL
 
 
 def without_rows(version, table):
     """A backup with all its tables, made by pg_dump --exclude-table-data of one of them."""
     text = _BLOCK.sub(lambda block: "" if block[1] == table else block[0], rows(version))
-    return HEAD + tables(version) + text + TAIL
+    return HEAD + tables(version) + text + KEY_OF_A_TABLE + TAIL

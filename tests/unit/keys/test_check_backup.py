@@ -9,7 +9,7 @@ import pytest
 from drillbook.backup import integrity
 from drillbook.infisical import schema
 from drillbook.keys.hierarchy import Inventory, find_losses
-from tests.support.backups import KEY_OF_MAY_2024, KEYS, TAIL, dump, whole
+from tests.support.backups import KEY_OF_A_TABLE, KEY_OF_MAY_2024, KEYS, TAIL, dump, whole
 from tests.support.commands import check_backup as main
 
 NOW = datetime.now(UTC)
@@ -332,6 +332,7 @@ WHOLE = whole("2024-10")
     ("sql", "said"),
     [
         (dump("2024-10"), "it holds rows and no table for them: dump again, by pg_dump without "),
+        (WHOLE.replace(KEY_OF_A_TABLE, ""), "it makes its tables without their keys: dump again"),
         (without(WHOLE, "super_admin"), "it holds no row of super_admin: an instance restored"),
         (emptied(WHOLE, "super_admin"), "it holds no row of super_admin: an instance restored"),
         (without(WHOLE, "kms_root_config"), "it holds no row of kms_root_config: an instance"),
