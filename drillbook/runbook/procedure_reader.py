@@ -46,15 +46,26 @@ from drillbook.runbook.steps_by_hand import (
 Meaning = Literal["restore", "wipe", "password", "rotation", "backup", "keys", "health", "logs", ""]
 
 
+# After these, the check reads everything that was there.
+_READING_ALL = ("restore", "password", "rotation")
+_PURPOSE_OF = {"rotation": "keys"}
 _STEP = re.compile(r"^\W*(?:step|part)\s+\d+\b", re.I)
-# Titles of chapters whose parts may be steps of one procedure, by what they are about.
-_CHAPTERS: dict[Meaning, re.Pattern[str]] = {
+# What a title may say that its section is for.
+_PURPOSES = {
     "restore": re.compile(r"\b(?:restor|recover)\w*", re.I),
-    "password": re.compile(r"\bpass(?:word|phrase)s?\b", re.I),
+    "password": re.compile(r"(?:\b|_)pass(?:word|phrase)s?\b", re.I),
     "backup": re.compile(r"\bback(?:ing)?[- ]?ups?\b|\bdump", re.I),
-    "wipe": re.compile(r"\b(?:wip|eras|reset|uninstall)\w*", re.I),
-    "keys": re.compile(r"\b(?:keys?|secrets)\b|_KEY\b|_SECRET\b", re.I),
+    "wipe": re.compile(r"\b(?:wip|eras|uninstall)\w*|\breset\w*(?!.*pass)", re.I),
+    "keys": re.compile(r"\bkeys?\b|_KEY\b|_SECRET\b", re.I),
+    "upgrade": re.compile(
+        r"\bupgrad\w*|^\W*updat\w+\W*$|\b(?:updat\w+|new)\b.*\b(?:version|release|image|infisical)\b",
+        re.I,
+    ),
+    "health": re.compile(r"\b(?:health\w*|status)\b", re.I),
+    "logs": re.compile(r"\blogs?\b(?! (?:in|on|out)\b)", re.I),
 }
+# "Before an upgrade" is no upgrade.
+_CIRCUMSTANCE = re.compile(r"\b(?:before|after|prior|for|from|during|without|by)\b[^,;:—–]*", re.I)
 # A part that is another way to the same end, or that is for some readers alone.
 _OTHER_WAY = re.compile(
     r"^\W*(?:\d+\W+)?(?:on|with|without|via|using|by|for|under|in|from|if|when)\b|"
@@ -77,6 +88,7 @@ _CONDITIONAL = re.compile(
     re.I,
 )
 _RENAMES = re.compile(r"\bRENAME\s+TO\b", re.I)
+_NEGATION = re.compile(r"\b(?:not(?! forget| only)|never|avoid|cannot)\b|n['’]t\b(?! forget)", re.I)
 _SQL = re.compile(r"\b(?:ALTER|SELECT|DROP|CREATE|UPDATE|REVOKE)\b")
 # The commands that run here: builtins of the shell, tools, and those that are emulated.
 _PROGRAM_NAMES = (
@@ -263,7 +275,7 @@ def _parts_of_procedures(document: Document) -> set[Section]:
     skipped = {mark.section for mark in document.marks if mark.word == "skip"}
     parts: set[Section] = set()
     for chapter, sections in below.items():
-        about = [meaning for meaning, title in _CHAPTERS.items() if title.search(chapter.title)]
+        about = [meaning for meaning, title in _PURPOSES.items() if title.search(chapter.title)]
         if len(about) == 1 and not any(map(_OTHER_WAY.search, (one.title for one in sections))):
             numbered = all(has(one.title, "step_title") for one in sections)
             may_be_steps = numbered or (about[0] in ("restore", "password") and chapter.level > 1)
@@ -272,7 +284,7 @@ def _parts_of_procedures(document: Document) -> set[Section]:
     return parts
 
 
-def _is_one(meaning: Meaning, sections: list[Section]) -> bool:
+def _is_one(meaning: str, sections: list[Section]) -> bool:
     """Whether sections are one procedure: none is whole, and no two do what it is about."""
     does = {"restore": is_restore, "backup": is_dump, "wipe": _wipes}.get(meaning)
     doing = []
@@ -376,9 +388,7 @@ def _leave_out(one: Procedure) -> None:
     The keys of the backup's day are those that the deployment has when it is restored.
     """
     one.doubtful = [act for act in one.acts if act.doubtful]
-    restores = any(_restores(it, one.commands) for it in one.commands) and not any(
-        map(_alters, one.commands)
-    )
+    restores = _restores_backup(one) and not any(map(_alters, one.commands))
     left_out = [act for act in one.acts if act.doubtful or (restores and keeps_keys(act))]
     one.steps = [step for step in one.steps if step not in left_out]
 
@@ -392,8 +402,8 @@ def _meaning(one: Procedure) -> Meaning:
     )
     asked = [it.text for it in commands if it.program in ("curl", "wget")]
     meanings: dict[Meaning, object] = {
-        "restore": any(_restores(it, commands) for it in commands),
-        "wipe": any(map(_wipes, commands)),
+        "restore": _restores_backup(one),
+        "wipe": any(map(_wipes, commands)) and _says_that_it_wipes(one.section),
         "password": any(has(text, "alters") for text in (*typed, *one.files.values())),
         "backup": any(map(is_dump, commands)),
         "rotation": keyed and any(act.verb == "redeploy" for act in one.acts),
@@ -401,12 +411,40 @@ def _meaning(one: Procedure) -> Meaning:
         "health": one.shown or any("/api/status" in text for text in asked),
         "logs": any(re.search(r"\blogs\b", it.text) for it in commands),
     }
-    return next((meaning for meaning, is_so in meanings.items() if is_so), "")
+    found = [meaning for meaning, is_so in meanings.items() if is_so]
+    # A password is made like a key.
+    named = {*_named(one.section)} - {"keys"}
+    return next((it for it in found if it in named), next(iter(found), ""))
 
 
-def _restores(one: Command, commands: Sequence[Command]) -> bool:
+def _named(section: Section) -> list[str]:
+    """What a section is for, by its own title."""
+    title = _CIRCUMSTANCE.sub("", section.title)
+    return [purpose for purpose, words in _PURPOSES.items() if words.search(title)]
+
+
+def _says_that_it_wipes(section: Section) -> bool:
+    """Whether its title, one above it, or a sentence of it says that the data is removed."""
+    if any(
+        has(one.text, "wipe_is_said") and not (one.denied or _NEGATION.search(one.text))
+        for one in section.statements
+        if one.kind in ("sentence", "comment")
+    ):
+        return True
+    own, above = _named(section), section.parent
+    while above and not own:
+        own, above = [it for it in _named(above) if _named(above) == ["wipe"]], above.parent
+    return "wipe" in own or bool(has(section.title, "wipe_is_said"))
+
+
+def _restores_backup(one: Procedure) -> bool:
+    script = "\n".join(step.text for step in one.steps if isinstance(step, Typed))
+    return any(_restores(it, one.commands, script) for it in one.commands)
+
+
+def _restores(one: Command, commands: Sequence[Command], script: str) -> bool:
     """Whether it restores a backup into a database that stays, not into one made for a test."""
-    if not is_restore(one):
+    if not is_restore(one, script=script):
         return False
     database = one.option("-d", "--dbname") or one.words[-1]
     if database == "infisical" or any(_RENAMES.search(f"{it.text} {it.here}") for it in commands):
@@ -460,7 +498,7 @@ def _fill(one: Procedure, blocks: list[Block], names: Mapping[str, str]) -> None
         known = not program or "$" in program or program in _PROGRAMS | own
         if not known and not command.inside:
             reasons.append(f"line {command.line}: `{program[:60]}` is not a command that runs here")
-    reasons += _undecided(one)
+    reasons += [*_undecided(one), *_misnamed(one)]
     for step in one.steps:
         if isinstance(step, Typed) and (said := _NOT_FOLLOWED.search(step.script)):
             reasons.append(f"line {step.line}: `{said[0]}` is not followed here")
@@ -472,6 +510,16 @@ def _fill(one: Procedure, blocks: list[Block], names: Mapping[str, str]) -> None
     one.preamble, missing = _preamble(one, given)
     reasons += [f"${name} has no value in the document" for name in missing]
     one.unfilled = "; ".join(dict.fromkeys(reasons))
+
+
+def _misnamed(one: Procedure) -> Iterator[str]:
+    """Why its meaning is not what the section is for, as far as it says so."""
+    if any(map(_wipes, one.commands)) and one.meaning not in ("wipe", *_READING_ALL):
+        yield "it removes the volumes with the data, and does not say so"
+    named = _named(one.section)
+    if one.meaning and named and _PURPOSE_OF.get(one.meaning, one.meaning) not in named:
+        title = " and ".join(named)
+        yield f"its title speaks of {title}, its commands of {one.meaning}: {title} was not checked"
 
 
 def _undecided(one: Procedure) -> Iterator[str]:
@@ -489,11 +537,13 @@ def _preamble(one: Procedure, given: dict[str, str]) -> tuple[str, list[str]]:
     """The assignments in earlier blocks to the variables that it uses, and those that lack one."""
     text = "\n".join(step.script for step in one.steps if isinstance(step, Typed))
     text += "\n" + "\n".join(act.value for act in one.acts)
-    used, bound = shell.variables(text)
+    used, bound, asked = shell.variables(text)
     own = shell.assignments(text)
     lines: list[str] = []
-    missing: list[str] = []
-    wanted = [name for name in used if name not in own and name not in _OF_SHELL]
+    asked -= own.keys() | bound
+    missing = [name for name, needed in used.items() if needed and name in asked]
+    # What it binds itself in any way, even to nothing, it does not have from elsewhere.
+    wanted = [name for name in used if name not in {*own, *bound, *asked, *_OF_SHELL}]
     while wanted:
         name = wanted.pop(0)
         if name in given:
@@ -502,7 +552,7 @@ def _preamble(one: Procedure, given: dict[str, str]) -> tuple[str, list[str]]:
                 more = shell.variables(given[name])[0]
                 wanted += [n for n in more if n != name and n not in _OF_SHELL]
                 used = {**more, **used}
-        elif used[name] and name not in bound:
+        elif used[name]:
             missing.append(name)
     return "\n".join(lines), missing
 

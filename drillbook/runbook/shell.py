@@ -42,7 +42,7 @@ _ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
 # These run a command in a guest of this host: `pct exec 107 -- docker ps`.
 _HOSTS = ("pct", "lxc", "incus")
 # Commands that set the variables that they name.
-_SETTERS = (["mapfile"], ["readarray"], ["getopts"])
+_SETTERS = (["read"], ["mapfile"], ["readarray"], ["getopts"])
 # `${NAME:-…}` and its like stand for something even where NAME has no value.
 _DEFAULTS = (":-", "-", ":=", "=", ":+", "+")
 # A variable, its default, or a variable without braces.
@@ -229,14 +229,15 @@ def expand(word: str, known: Mapping[str, list[str]], depth: int = 3) -> list[st
     return ["".join(one) for one in itertools.islice(itertools.product(*options), _MOST_VALUES)]
 
 
-def variables(text: str) -> tuple[dict[str, bool], set[str]]:
+def variables(text: str) -> tuple[dict[str, bool], set[str], set[str]]:
     """The variables that a text uses, and whether each needs a value; and those it sets somewhere.
 
-    A `read` that nothing feeds waits for the operator's answer, so that it sets nothing here.
+    The last are those of a `read` that nothing feeds: it waits for the operator's answer.
     """
     used: dict[str, bool] = {}
     nodes, above = _preorder(_PARSER.parse(text.encode()).root_node)
     bound: set[str] = set()
+    asked: set[str] = set()
     for node in nodes:
         if node.type in ("simple_expansion", "expansion"):
             names = [it for child in _named(node)[:1] for it in (child, *_named(child)[:1])]
@@ -252,9 +253,10 @@ def variables(text: str) -> tuple[dict[str, bool], set[str]]:
             words = [_word(child) for child in _named(node) if child.type not in _NO_WORDS]
             if words[:2] == ["set", "--"]:
                 bound |= {*map(str, range(1, len(words) - 1))}
-            elif _sets_its_words(words, node, above):
-                bound |= {word for word in words[1:] if word.isidentifier()}
-    return used, bound
+            elif words[:1] in _SETTERS or words[:2] == ["printf", "-v"]:
+                is_asked = words[0] == "read" and not _is_fed(node, above)
+                (asked if is_asked else bound).update(filter(str.isidentifier, words[1:]))
+    return used, bound, asked
 
 
 def _is_in_function(node: Node | None, above: Mapping[int, Node]) -> bool:
@@ -263,9 +265,7 @@ def _is_in_function(node: Node | None, above: Mapping[int, Node]) -> bool:
     return node is not None
 
 
-def _sets_its_words(words: Sequence[str], node: Node, above: Mapping[int, Node]) -> bool:
-    if words[:1] != ["read"]:
-        return words[:1] in _SETTERS or words[:2] == ["printf", "-v"]
+def _is_fed(node: Node, above: Mapping[int, Node]) -> bool:
     around: Node | None = node
     while around is not None:
         if around.type in ("pipeline", "redirected_statement"):

@@ -19,8 +19,8 @@ def read(text, title="# Infisical\n\n## Procedure\n\n"):
     return procedures(Document("infisical.md", title + text), NAMES, "pw")
 
 
-def one(text):
-    (found,) = read(text)
+def one(text, *title):
+    (found,) = read(text, *title)
     return found
 
 
@@ -38,8 +38,10 @@ def block(*lines):
         (["docker exec -i db psql -U infisical infisical < b.sql"], "restore"),
         (["gunzip -c b.sql.gz | docker exec -i db psql -U infisical"], "restore"),
         (["docker exec -i db pg_restore -U infisical -d infisical < b.dump"], "restore"),
-        (["docker compose down -v"], "wipe"),
-        (["docker volume rm $(docker volume ls -q | grep x)"], "wipe"),
+        (["# This wipes the data", "docker compose down -v"], "wipe"),
+        (["# Delete everything", "docker volume rm $(docker volume ls -q | grep x)"], "wipe"),
+        (["docker exec -i db psql < $B", "B=$(ls /srv/*.sql | tail -n 1)"], "restore"),
+        (["docker exec -i db psql < ${1:-/srv/b.sql}"], "restore"),
         (["curl -s http://localhost:8080/api/status"], "health"),
         (["openssl rand -hex 16  # ENCRYPTION_KEY"], "keys"),
         (["docker compose logs backend"], "logs"),
@@ -98,8 +100,8 @@ def test_a_mark_stands_in_the_place_of_the_sentence_next_to_it():
         ("docker exec <postgres_container> psql", "docker exec db-1 psql"),
         ("docker logs <infisical-backend-container>", "docker logs backend-1"),
         ("docker rm $(docker ps -q --filter label=p=<uuid>)", "label=p=abc)"),
-        ("docker volume rm <pg-volume>", "docker volume rm abc_pg-data"),
-        ("docker volume rm <redis-volume>", "docker volume rm abc_redis-data"),
+        ("docker volume inspect <pg-volume>", "docker volume inspect abc_pg-data"),
+        ("docker volume inspect <redis-volume>", "docker volume inspect abc_redis-data"),
         ("docker exec db psql -c \"ALTER USER i PASSWORD 'new_password'\"", "PASSWORD 'pw'"),
         ("docker exec db psql -c \"ALTER USER i PASSWORD '<new-password>'\"", "PASSWORD 'pw'"),
         ("docker exec db psql -c \"ALTER USER i PASSWORD '…'\"", "PASSWORD 'pw'"),
@@ -631,3 +633,62 @@ def test_functions_and_prefixes_of_a_document_run_here(lines, meaning):
 )
 def test_sudo_sets_variables_for_the_command(written, run):
     assert f"\n{run}\n" in one(block(written)).script()
+
+
+ALTER = "docker exec db psql -c \"ALTER USER i PASSWORD 'x'\""
+WIPE = "docker compose down -v"
+NOT_SAID = "it removes the volumes with the data, and does not say so"
+
+
+@pytest.mark.parametrize(
+    ("title", "said", "lines", "meaning", "reason"),
+    [
+        ("# Infisical\n\n## Rotate", "", [ALTER, WIPE], "password", ""),
+        ("# Infisical\n\n## Reset the password", "", [ALTER, WIPE], "password", ""),
+        ("# Infisical\n\n## It restarts", "", [WIPE], "", NOT_SAID),
+        ("# Infisical\n\n## It restarts", "Never delete the data.\n\nThen:", [WIPE], "", NOT_SAID),
+        ("# Infisical\n\n## It restarts", "", [DUMP, WIPE], "backup", NOT_SAID),
+        ("# Infisical\n\n## It restarts", "This removes all data.", [WIPE], "wipe", ""),
+        ("# Infisical\n\n## Wipe it", "", [WIPE], "wipe", ""),
+        ("# Infisical\n\n## Reset\n\n### On the host", "", [WIPE], "wipe", ""),
+        ("# Infisical: dump and wipe\n\n## It restarts", "", [WIPE], "", NOT_SAID),
+    ],
+)
+def test_what_removes_the_data_is_a_wipe_only_where_the_section_says_so(
+    title, said, lines, meaning, reason
+):
+    found = one(f"{said}\n\n" + block(*lines), title + "\n\n")
+    assert (found.meaning, found.unfilled) == (meaning, reason)
+
+
+@pytest.mark.parametrize(
+    ("title", "lines", "meaning", "is_named"),
+    [
+        ("Restore", [DUMP], "backup", False),
+        ("Upgrade", [DUMP], "backup", False),
+        ("Update to the new version", ["docker logs backend"], "logs", False),
+        ("Before an upgrade", [DUMP], "backup", True),
+        ("Dump, then upgrade", [DUMP], "backup", True),
+        ("Rotate POSTGRES_PASSWORD, after a backup", [DUMP, ALTER], "password", True),
+        ("Secrets: look at the logs", ["docker logs backend"], "logs", True),
+        ("Logs", ["curl localhost/api/status", "docker logs backend"], "logs", True),
+        ("Log in on the server", ["docker logs backend"], "logs", True),
+        ("Restore the newest", [DUMP, "B=b.sql", "docker exec -i db psql < $B"], "restore", True),
+    ],
+)
+def test_a_title_that_names_another_end_leaves_its_own_unchecked(title, lines, meaning, is_named):
+    found = one(block(*lines), f"# Infisical\n\n## {title}\n\n")
+    assert (found.meaning, not found.unfilled) == (meaning, is_named)
+
+
+@pytest.mark.parametrize("line", ["openssl rand -hex 9 | read NEW", "for NEW in a; do :; done"])
+def test_a_variable_that_a_section_binds_is_not_taken_from_another(line):
+    first = block("NEW=$(openssl rand -hex 24)") + "\n## Two\n\n"
+    two = read(first + block(line, "docker logs $NEW"))[-1]
+    assert (two.preamble, two.unfilled) == ("", "")
+
+
+def test_an_answer_that_the_operator_types_is_not_taken_from_another_section():
+    first = block("NEW=$(openssl rand -hex 24)") + "\n## Two\n\n"
+    two = read(first + block("read -r NEW", "docker logs $NEW"))[-1]
+    assert (two.preamble, two.unfilled) == ("", "$NEW has no value in the document")
