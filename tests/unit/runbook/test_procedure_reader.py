@@ -4,7 +4,13 @@ import pytest
 
 from drillbook.runbook.document import Document
 from drillbook.runbook.files_used import env_files, folders, reads
-from drillbook.runbook.procedure_reader import Typed, literal_names, names_pattern, procedures
+from drillbook.runbook.procedure_reader import (
+    Typed,
+    find_ignored,
+    literal_names,
+    names_pattern,
+    procedures,
+)
 from drillbook.runbook.sandbox import HOME
 from drillbook.runbook.steps_by_hand import Act
 
@@ -692,3 +698,63 @@ def test_an_answer_that_the_operator_types_is_not_taken_from_another_section():
     first = block("NEW=$(openssl rand -hex 24)") + "\n## Two\n\n"
     two = read(first + block("read -r NEW", "docker logs $NEW"))[-1]
     assert (two.preamble, two.unfilled) == ("", "$NEW has no value in the document")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "ignored"),
+    [
+        ("Then clean up with `rm -f /srv/*.sql`.", "rm -f /srv/*.sql"),
+        ("Later, `gzip x.sql` packs it.", "gzip x.sql"),
+        ("The place is `cd /opt/infisical`.", "cd /opt/infisical"),
+        ("The size is that of `ls -l /srv`.", ""),
+        ("It is kept by `cat /srv/a.sql > /srv/b.sql`.", "cat /srv/a.sql > /srv/b.sql"),
+        ("So that no copy is left: `rm -f x.sql`", "rm -f x.sql"),
+        ("Somebody runs `rm -f x.sql` so that no copy is left.", "rm -f x.sql"),
+        ("Now do not forget `rm -f x.sql`.", "rm -f x.sql"),
+        ("`rm -f x.sql` is not needed.", ""),
+        ("The `test` database and the `read` role.", ""),
+    ],
+)
+def test_a_command_in_a_sentence_is_a_step_or_said_to_be_none(sentence, ignored):
+    document = Document("infisical.md", "# Infisical\n\n" + block(DUMP) + f"\n{sentence}\n")
+    (found,) = procedures(document, NAMES, "pw")
+    steps = [step.text for step in found.steps[1:] if isinstance(step, Typed)]
+    left = [f"line 7: `{ignored}`"] if ignored and ignored not in steps else []
+    assert find_ignored(found, document) == left
+    assert set(steps) <= {ignored}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The person on duty runs `pg_dump infisical > b.sql`.\n",
+        "Update ENCRYPTION_KEY in Coolify to the old value and redeploy.\n",
+        "```cron\n0 3 * * * pg_dump infisical > b.sql\n```\n",
+    ],
+)
+def test_a_section_of_which_nothing_was_understood_is_not_passed_over(text):
+    assert "nothing was understood as a procedure in line " in one(text).unfilled
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The person on duty looks at `docker ps -a`.\n",
+        "If it hangs, run `docker restart backend`.\n",
+        "If a key was changed, it stops. Put the old key back and redeploy.\n",
+        "Never run `docker compose down -v`.\n",
+        "| a | b |\n| - | - |\n| Stop | `docker compose stop` |\n",
+    ],
+)
+def test_a_section_that_only_describes_is_no_procedure(text):
+    assert read(text) == []
+
+
+def test_items_with_labels_that_are_steps_are_one_procedure():
+    steps = (
+        "- Stop: `docker stop backend`\n- Load: `psql < b.sql`\n- Start: `docker start backend`\n"
+    )
+    found = one(steps)
+    assert (found.title, found.meaning, len(found.steps)) == ("Procedure", "restore", 3)
+    found = one(f"- Role: `{ALTER}`\n- Change POSTGRES_PASSWORD in Coolify.\n- Redeploy.\n")
+    assert [getattr(step, "verb", "") for step in found.steps] == ["", "set", "redeploy"]
