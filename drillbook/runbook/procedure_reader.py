@@ -221,7 +221,9 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
 
     places = {one: number for number, one in enumerate(document.statements)}
     told = [one for one in _in_sentences(document) if _is_told(one)]
-    items = _items(told)
+    lists = _labelled(told)
+    whole = {one for one, items in lists.items() if _are_whole(items, one)}
+    items = {it.section.line: it.section for one in whole for it in lists[one]}
     for typed in told:
         section = items.get(typed.line, typed.section)
         of(section).commands += _commands(typed.script, typed.line)
@@ -259,6 +261,9 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
         one.steps.sort(key=lambda step: (step.line, step.place))
         one.meaning = _meaning(one)
         _fill(one, blocks, names)
+    for section, steps in lists.items():
+        if section not in whole and len({*map(_meaning, steps)} - {""}) > 1:
+            of(section).unfilled = "which items of its list belong together is not known"
     kept = {it: one for it, one in found.items() if one.commands or one.acts or one.shown}
     for section, lost in _lost(document, kept, home).items():
         of(section).unfilled = (
@@ -378,11 +383,8 @@ def _commands(text: str, line: int) -> list[Command]:
     return shell.commands(without_prompts(text), line)
 
 
-def _items(told: Sequence[Statement]) -> dict[int, Section]:
-    """The items of lists that are procedures of their own, by line: none is a step of another.
-
-    That is so where each has a meaning, and nothing in the section is done by hand.
-    """
+def _labelled(told: Sequence[Statement]) -> dict[Section, list[Procedure]]:
+    """The items of lists with a label and a command, as procedures, by the section around them."""
     found: dict[Section, list[Procedure]] = {}
     for one in told:
         if one.listed and has(one.lead, "label"):
@@ -390,12 +392,12 @@ def _items(told: Sequence[Statement]) -> dict[int, Section]:
             if not items or items[-1].section.line != one.line:
                 items.append(Procedure(_item_of(one)))
             items[-1].commands += _commands(one.script, one.line)
-    return {
-        item.section.line: item.section
-        for section, items in found.items()
-        for item in items
-        if all(map(_meaning, items)) and not _by_hand(section)
-    }
+    return found
+
+
+def _are_whole(items: Sequence[Procedure], section: Section) -> bool:
+    """Whether items are procedures of their own: each has a meaning, and nothing is by hand."""
+    return all(map(_meaning, items)) and not _by_hand(section)
 
 
 def _by_hand(section: Section) -> bool:

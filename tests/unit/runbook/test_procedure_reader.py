@@ -758,3 +758,8 @@ def test_items_with_labels_that_are_steps_are_one_procedure():
     assert (found.title, found.meaning, len(found.steps)) == ("Procedure", "restore", 3)
     found = one(f"- Role: `{ALTER}`\n- Change POSTGRES_PASSWORD in Coolify.\n- Redeploy.\n")
     assert [getattr(step, "verb", "") for step in found.steps] == ["", "set", "redeploy"]
+
+
+def test_procedures_and_steps_in_one_list_are_not_told_apart():
+    text = f"- Dump: `{DUMP}`\n- Restart: `docker restart backend`\n- Load: `psql < b.sql`\n"
+    assert one(text).unfilled == "which items of its list belong together is not known"
