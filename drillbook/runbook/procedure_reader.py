@@ -58,7 +58,9 @@ _PURPOSES = {
     "password": re.compile(r"(?:\b|_)pass(?:word|phrase)s?\b", re.I),
     "backup": re.compile(r"\bback(?:ing)?[- ]?ups?\b|\bdump", re.I),
     "wipe": re.compile(r"\b(?:wip|eras|uninstall)\w*|\breset\w*(?!.*pass)", re.I),
-    "keys": re.compile(r"\bkeys?\b|_KEY\b|_SECRET\b", re.I),
+    "keys": re.compile(
+        r"\bkeys\b|\b(?:encryption|master|root|old|new) key\b|_KEY\b|_SECRET\b", re.I
+    ),
     "upgrade": re.compile(
         r"\bupgrad\w*|^\W*updat\w+\W*$|\b(?:updat\w+|new)\b.*\b(?:version|release|image|infisical)\b",
         re.I,
@@ -329,20 +331,25 @@ def _parts_of_procedures(document: Document) -> set[Section]:
 
 def _is_one(meaning: str, sections: list[Section]) -> bool:
     """Whether sections are one procedure: none is whole, and no two do what it is about."""
-    does = {"restore": is_restore, "backup": is_dump, "wipe": _wipes}.get(meaning)
     doing = []
     for section in sections:
-        commands = [one.command for one in section.statements if one.command and not one.denied]
-        done = [it for it in commands if (does(it) if does else _alters(it))]
+        said = [one for one in section.statements if one.command and not one.denied]
+        done = [one for one in said if one.command and _does(meaning, one.command, one.script)]
         if done:
-            doing.append((section, commands, done))
+            doing.append((section, said, done))
     if len(doing) != 1:
         return False
-    section, commands, done = doing[0]
-    after = commands[commands.index(done[-1]) :]
+    section, said, done = doing[0]
+    after = said[said.index(done[-1]) :]
     texts = [one.text for one in section.statements if one.kind == "sentence"]
     starts = any(has(one.text, "redeploys", "starts") or _STARTS.search(one.text) for one in after)
     return not starts and not any(has(one, "redeploys") for one in texts)
+
+
+def _does(meaning: str, one: Command, script: str) -> bool:
+    if meaning == "restore":
+        return is_restore(one, script=script)
+    return {"backup": is_dump, "wipe": _wipes}.get(meaning, _alters)(one)
 
 
 def _alters(one: Command) -> bool:

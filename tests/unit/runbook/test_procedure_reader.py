@@ -457,6 +457,7 @@ def test_a_variable_is_typed_where_the_sentence_says(text, acts):
 
 
 LOAD = block("docker exec -i db psql -U infisical infisical < /srv/b.sql")
+NEWEST = block("B=$(ls -t /srv/*.sql | head -n 1)", "psql infisical < $B")
 ALTER = block("docker exec db psql -c \"ALTER USER i PASSWORD 'x'\"")
 STOP, START = block("docker stop backend"), block("docker start backend")
 
@@ -475,6 +476,7 @@ def chapter(title, **sections):
             chapter("Restore", **{"1._Stop": STOP, "2._Load the dump": LOAD, "3._Start": START}),
             1,
         ),
+        (chapter("Restore", Stop=STOP, Load=NEWEST, Start=START), 1),
         (chapter("Rotate the password", Change_it=ALTER, Deploy="Redeploy.\n"), 1),
         (chapter("Backup and restore", **{"1._Dump": STOP, "2._Load": LOAD}), 2),
         (chapter("Operations", **{"1._Stop": STOP, "2._Load": LOAD}), 2),
@@ -641,7 +643,7 @@ def test_sudo_sets_variables_for_the_command(written, run):
     assert f"\n{run}\n" in one(block(written)).script()
 
 
-ALTER = "docker exec db psql -c \"ALTER USER i PASSWORD 'x'\""
+ROLE = "docker exec db psql -c \"ALTER USER i PASSWORD 'x'\""
 WIPE = "docker compose down -v"
 NOT_SAID = "it removes the volumes with the data, and does not say so"
 
@@ -649,8 +651,8 @@ NOT_SAID = "it removes the volumes with the data, and does not say so"
 @pytest.mark.parametrize(
     ("title", "said", "lines", "meaning", "reason"),
     [
-        ("# Infisical\n\n## Rotate", "", [ALTER, WIPE], "password", ""),
-        ("# Infisical\n\n## Reset the password", "", [ALTER, WIPE], "password", ""),
+        ("# Infisical\n\n## Rotate", "", [ROLE, WIPE], "password", ""),
+        ("# Infisical\n\n## Reset the password", "", [ROLE, WIPE], "password", ""),
         ("# Infisical\n\n## It restarts", "", [WIPE], "", NOT_SAID),
         ("# Infisical\n\n## It restarts", "Never delete the data.\n\nThen:", [WIPE], "", NOT_SAID),
         ("# Infisical\n\n## It restarts", "", [DUMP, WIPE], "backup", NOT_SAID),
@@ -675,7 +677,7 @@ def test_what_removes_the_data_is_a_wipe_only_where_the_section_says_so(
         ("Update to the new version", ["docker logs backend"], "logs", False),
         ("Before an upgrade", [DUMP], "backup", True),
         ("Dump, then upgrade", [DUMP], "backup", True),
-        ("Rotate POSTGRES_PASSWORD, after a backup", [DUMP, ALTER], "password", True),
+        ("Rotate POSTGRES_PASSWORD, after a backup", [DUMP, ROLE], "password", True),
         ("Secrets: look at the logs", ["docker logs backend"], "logs", True),
         ("Logs", ["curl localhost/api/status", "docker logs backend"], "logs", True),
         ("Log in on the server", ["docker logs backend"], "logs", True),
@@ -756,7 +758,7 @@ def test_items_with_labels_that_are_steps_are_one_procedure():
     )
     found = one(steps)
     assert (found.title, found.meaning, len(found.steps)) == ("Procedure", "restore", 3)
-    found = one(f"- Role: `{ALTER}`\n- Change POSTGRES_PASSWORD in Coolify.\n- Redeploy.\n")
+    found = one(f"- Role: `{ROLE}`\n- Change POSTGRES_PASSWORD in Coolify.\n- Redeploy.\n")
     assert [getattr(step, "verb", "") for step in found.steps] == ["", "set", "redeploy"]
 
 
