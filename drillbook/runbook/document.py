@@ -389,7 +389,7 @@ class Document:
 
     def _run_span(self, span: str, line: int, said: Statement, near: str, rest: str) -> None:
         """A span of code in a sentence or a cell (near), which may go on to deny it (rest)."""
-        if len(span) < shell.LONGEST and shell.looks_like_a_command(span):
+        if len(span) < shell.LONGEST and shell.is_a_command(span):
             goes_on = re.split(r"[.;,]", rest)[0]
             denies = _DENYING_LEAD.search(near) or _DENYING_REST.search(goes_on)
             self._run(span, line, said.text, said.denied or bool(denies), True)

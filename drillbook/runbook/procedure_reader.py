@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -36,7 +36,9 @@ from drillbook.runbook.sandbox import SHIMS
 from drillbook.runbook.shell import Command
 from drillbook.runbook.steps_by_hand import (
     BY_ITSELF,
+    CONDITIONAL,
     MASTER_KEYS,
+    NEGATION,
     Act,
     keeps_keys,
     read_mark,
@@ -46,15 +48,28 @@ from drillbook.runbook.steps_by_hand import (
 Meaning = Literal["restore", "wipe", "password", "rotation", "backup", "keys", "health", "logs", ""]
 
 
+# After these, the check reads everything that was there.
+_READING_ALL = ("restore", "password", "rotation")
+_PURPOSE_OF = {"rotation": "keys"}
 _STEP = re.compile(r"^\W*(?:step|part)\s+\d+\b", re.I)
-# Titles of chapters whose parts may be steps of one procedure, by what they are about.
-_CHAPTERS: dict[Meaning, re.Pattern[str]] = {
+# What a title may say that its section is for.
+_PURPOSES = {
     "restore": re.compile(r"\b(?:restor|recover)\w*", re.I),
-    "password": re.compile(r"\bpass(?:word|phrase)s?\b", re.I),
+    "password": re.compile(r"(?:\b|_)pass(?:word|phrase)s?\b", re.I),
     "backup": re.compile(r"\bback(?:ing)?[- ]?ups?\b|\bdump", re.I),
-    "wipe": re.compile(r"\b(?:wip|eras|reset|uninstall)\w*", re.I),
-    "keys": re.compile(r"\b(?:keys?|secrets)\b|_KEY\b|_SECRET\b", re.I),
+    "wipe": re.compile(r"\b(?:wip|eras|uninstall)\w*|\breset\w*(?!.*pass)", re.I),
+    "keys": re.compile(
+        r"\bkeys\b|\b(?:encryption|master|root|old|new) key\b|_KEY\b|_SECRET\b", re.I
+    ),
+    "upgrade": re.compile(
+        r"\bupgrad\w*|^\W*updat\w+\W*$|\b(?:updat\w+|new)\b.*\b(?:version|release|image|infisical)\b",
+        re.I,
+    ),
+    "health": re.compile(r"\b(?:health\w*|status)\b", re.I),
+    "logs": re.compile(r"\blogs?\b(?! (?:in|on|out)\b)", re.I),
 }
+# "Before an upgrade" is no upgrade.
+_CIRCUMSTANCE = re.compile(r"\b(?:before|after|prior|for|from|during|without|by)\b[^,;:—–]*", re.I)
 # A part that is another way to the same end, or that is for some readers alone.
 _OTHER_WAY = re.compile(
     r"^\W*(?:\d+\W+)?(?:on|with|without|via|using|by|for|under|in|from|if|when)\b|"
@@ -71,23 +86,9 @@ _TYPED = re.compile(
     r"recreate|back|clear|set|give|apply|list|find|get|show|pull|put)\b",
     re.I,
 )
-_CONDITIONAL = re.compile(
-    r"\b(?:if|unless|when(?:ever)?|otherwise|instead|alternatively|optional(?:ly)?|or|either|"
-    r"for example|e\.g|such as|cannot|could|may|might|would)\b",
-    re.I,
-)
 _RENAMES = re.compile(r"\bRENAME\s+TO\b", re.I)
 _SQL = re.compile(r"\b(?:ALTER|SELECT|DROP|CREATE|UPDATE|REVOKE)\b")
-# The commands that run here: builtins of the shell, tools, and those that are emulated.
-_PROGRAM_NAMES = (
-    "[ [[ : . true false test echo printf set exit return cd export "
-    "local declare read eval source trap wait shift unset exec break continue "
-    "awk base64 bash basename cat chmod cmp command cp cut date df diff dirname du env find "
-    "grep gunzip gzip head hostname id install ls md5sum mkdir mktemp mv nice od openssl paste rm "
-    "sed seq sh sha256sum sleep sort split stat sync tail tar tee time timeout touch tr "
-    "uniq umask wc whoami xargs xz zcat zstd zgrep ionice"
-)
-_PROGRAMS = {"compose", *SHIMS} | {*_PROGRAM_NAMES.split()}
+_PROGRAMS = {"compose", *SHIMS} | {*shell.PROGRAM_NAMES.split()}
 # A script of the document has no file here, and compose no other project.
 _NOT_FOLLOWED = re.compile(
     r"\bdirname\s+(?:--\s+)?[\"']?\$\{?(?:0|BASH_SOURCE)\b|\bCOMPOSE_(?:PROJECT_NAME|FILE)\b"
@@ -99,11 +100,12 @@ _SHELL_NAMES = (
 )
 _OF_SHELL = {*_SHELL_NAMES.split()}
 _AT_EXIT = """trap '_code=$?; [ -z "${_block-}" ] || printf "\\036stop $_block $_code\\036"' EXIT"""
-# Commands that change something, in a sentence that was not understood as a step.
-_ACTING = re.compile(
-    r"\b(?:up|down|stop|start|restart|rm|kill|psql|pg_restore|dropdb|createdb|flushall|flushdb)\b",
-    re.I,
+# Commands that change nothing, unless they write to a file.
+_LOOKING = re.compile(
+    r"\[+|:|cat|cd|curl|cut|date|df|diff|du|echo|exit|export|false|grep|head|hostname|id|ls|md5sum|od|"
+    r"openssl|printf|set|sha256sum|sleep|sort|stat|tail|test|trap|true|uniq|wc|whoami|zcat|zgrep"
 )
+_LOOKING_AT = ("config", "images", "info", "inspect", "logs", "ls", "port", "ps", "top", "version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ class Procedure:
     commands: list[Command] = field(default_factory=list)
     meaning: Meaning = ""
     preamble: str = ""
+    sentences: list[Statement] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     doubtful: list[Act] = field(default_factory=list)
     shown: dict[str, object] | None = None
@@ -212,19 +215,19 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
     found: dict[Section, Procedure] = {}
     names = {**NAMED, **names, "password": password}
 
-    parts = _parts_of_procedures(document)
+    home = _homes(document)
 
     def of(section: Section) -> Procedure:
-        while section.parent and (section in parts or _STEP.match(section.title)):
-            section = section.parent
+        section = home(section)
         return found.setdefault(section, Procedure(section))
 
     places = {one: number for number, one in enumerate(document.statements)}
-    items: dict[int, Section] = {}
-    for typed in _typed(document):
-        section = typed.section
-        if typed.listed and has(typed.lead, "label"):
-            section = items.setdefault(typed.line, _item_of(typed))
+    told = [one for one in _in_sentences(document) if _is_told(one)]
+    lists = _labelled(told)
+    whole = {one for one, items in lists.items() if _are_whole(items, one)}
+    items = {it.section.line: it.section for one in whole for it in lists[one]}
+    for typed in told:
+        section = items.get(typed.line, typed.section)
         of(section).commands += _commands(typed.script, typed.line)
         of(section).steps.append(Typed(typed.line, typed.script, "", places[typed]))
     blocks = [one for one in document.blocks if one.language in SHELLS and not _is_denied(one)]
@@ -244,14 +247,68 @@ def procedures(document: Document, names: dict[str, str], password: str) -> list
         if {"message", "redisConfigured"} <= shown.keys():
             of(block.section).shown = shown
     for one in found.values():
-        _add_by_hand(one, document, parts)
+        one.sentences = [
+            it
+            for it in document.statements
+            if it.kind == "sentence"
+            and not it.denied
+            and (
+                home(it.section) is one.section
+                or (it.line == one.section.line and one.section.item)
+            )
+        ]
+        _add_by_hand(one, places)
         one.files = _files(one, password)
         _leave_out(one)
         one.steps.sort(key=lambda step: (step.line, step.place))
         one.meaning = _meaning(one)
         _fill(one, blocks, names)
-    kept = [one for one in found.values() if one.commands or one.acts or one.shown]
-    return sorted(kept, key=lambda one: one.section.line)
+    for section, steps in lists.items():
+        if section not in whole and len({*map(_meaning, steps)} - {""}) > 1:
+            of(section).unfilled = "which items of its list belong together is not known"
+    kept = {it: one for it, one in found.items() if one.commands or one.acts or one.shown}
+    for section, lost in _lost(document, kept, home).items():
+        of(section).unfilled = (
+            f"nothing was understood as a procedure in {'; '.join(lost)}; begin the sentence with "
+            "`Run`, make it a block, or add marks"
+        )
+        kept[section] = of(section)
+    return sorted(kept.values(), key=lambda one: one.section.line)
+
+
+def _homes(document: Document) -> Callable[[Section], Section]:
+    """What gives the section whose procedure a section belongs to."""
+    parts = _parts_of_procedures(document)
+
+    def home(section: Section) -> Section:
+        while section.parent and (section in parts or _STEP.match(section.title)):
+            section = section.parent
+        return section
+
+    return home
+
+
+def _lost(
+    document: Document,
+    kept: Mapping[Section, Procedure],
+    home: Callable[[Section], Section],
+) -> dict[Section, list[str]]:
+    """What sections without a procedure tell to do, in their order."""
+    carried = [it.text for one in kept.values() for it in one.steps if isinstance(it, Typed)]
+    over = {*_passed_over(document, carried)}
+    lost: dict[Section, list[str]] = {}
+    condition = 0
+    for one in document.statements:
+        if one.kind == "sentence" and CONDITIONAL.search(one.text):
+            # It may be that of the sentences after it, too.
+            condition = one.line
+        acts = one.kind == "sentence" and read_steps(one.text, one.line, one.section)
+        is_told = acts and not one.denied and one.line != condition
+        is_job = one.scheduled and not one.denied
+        if home(one.section) not in kept and (one in over or is_told or is_job):
+            said = _quoted(one) if one.command else f"line {one.line}: {one.text[:100]}"
+            lost.setdefault(home(one.section), []).append(said)
+    return lost
 
 
 def _parts_of_procedures(document: Document) -> set[Section]:
@@ -263,7 +320,7 @@ def _parts_of_procedures(document: Document) -> set[Section]:
     skipped = {mark.section for mark in document.marks if mark.word == "skip"}
     parts: set[Section] = set()
     for chapter, sections in below.items():
-        about = [meaning for meaning, title in _CHAPTERS.items() if title.search(chapter.title)]
+        about = [meaning for meaning, title in _PURPOSES.items() if title.search(chapter.title)]
         if len(about) == 1 and not any(map(_OTHER_WAY.search, (one.title for one in sections))):
             numbered = all(has(one.title, "step_title") for one in sections)
             may_be_steps = numbered or (about[0] in ("restore", "password") and chapter.level > 1)
@@ -272,46 +329,87 @@ def _parts_of_procedures(document: Document) -> set[Section]:
     return parts
 
 
-def _is_one(meaning: Meaning, sections: list[Section]) -> bool:
+def _is_one(meaning: str, sections: list[Section]) -> bool:
     """Whether sections are one procedure: none is whole, and no two do what it is about."""
-    does = {"restore": is_restore, "backup": is_dump, "wipe": _wipes}.get(meaning)
     doing = []
     for section in sections:
-        commands = [one.command for one in section.statements if one.command and not one.denied]
-        done = [it for it in commands if (does(it) if does else _alters(it))]
+        said = [one for one in section.statements if one.command and not one.denied]
+        done = [one for one in said if one.command and _does(meaning, one.command, one.script)]
         if done:
-            doing.append((section, commands, done))
+            doing.append((section, said, done))
     if len(doing) != 1:
         return False
-    section, commands, done = doing[0]
-    after = commands[commands.index(done[-1]) :]
+    section, said, done = doing[0]
+    after = said[said.index(done[-1]) :]
     texts = [one.text for one in section.statements if one.kind == "sentence"]
     starts = any(has(one.text, "redeploys", "starts") or _STARTS.search(one.text) for one in after)
     return not starts and not any(has(one, "redeploys") for one in texts)
+
+
+def _does(meaning: str, one: Command, script: str) -> bool:
+    if meaning == "restore":
+        return is_restore(one, script=script)
+    return {"backup": is_dump, "wipe": _wipes}.get(meaning, _alters)(one)
 
 
 def _alters(one: Command) -> bool:
     return bool(has(f"{one.text} {one.here}", "alters"))
 
 
-def _typed(document: Document) -> list[Statement]:
-    """The commands that sentences give to type; those in a table only describe."""
+def _in_sentences(document: Document) -> list[Statement]:
+    """The commands that sentences name, but not under a condition, and not to advise against them.
+
+    Those in a table only describe.
+    """
     rows = {one.line for one in document.statements if one.kind == "row"}
+    denied = {(it.section, it.text) for it in document.statements if it.denied and not it.command}
     found = {
         (one.line, one.script): one
         for one in document.statements
-        if one.inline and not one.denied and one.line not in rows and _is_told(one)
+        if one.inline
+        and one.line not in rows
+        and (one.section, one.lead) not in denied
+        and not _is_negated(one)
+        and not CONDITIONAL.search(one.lead)
     }
     return list(found.values())
 
 
+def _is_negated(one: Statement) -> bool:
+    before, _, after = one.lead.partition(one.script)
+    near = (re.split(r"[.;:]\s", before)[-1], re.split(r"[.;:,]", after)[0])
+    return any(map(NEGATION.search, near))
+
+
 def _is_told(one: Statement) -> bool:
     begins = one.lead.startswith(one.script) or has(one.lead, "label") or _TYPED.match(one.lead)
-    return bool(begins) and not _CONDITIONAL.search(one.lead)
+    return bool(begins) and not one.denied
 
 
 def _commands(text: str, line: int) -> list[Command]:
     return shell.commands(without_prompts(text), line)
+
+
+def _labelled(told: Sequence[Statement]) -> dict[Section, list[Procedure]]:
+    """The items of lists with a label and a command, as procedures, by the section around them."""
+    found: dict[Section, list[Procedure]] = {}
+    for one in told:
+        if one.listed and has(one.lead, "label"):
+            items = found.setdefault(one.section, [])
+            if not items or items[-1].section.line != one.line:
+                items.append(Procedure(_item_of(one)))
+            items[-1].commands += _commands(one.script, one.line)
+    return found
+
+
+def _are_whole(items: Sequence[Procedure], section: Section) -> bool:
+    """Whether items are procedures of their own: each has a meaning, and nothing is by hand."""
+    return all(map(_meaning, items)) and not _by_hand(section)
+
+
+def _by_hand(section: Section) -> bool:
+    said = [it for it in section.statements if it.kind == "sentence" and not it.denied]
+    return any(read_steps(it.text, it.line, section) for it in said)
 
 
 def _item_of(one: Statement) -> Section:
@@ -354,20 +452,16 @@ def _steps(block: Block) -> Iterator[Act | Typed]:
         yield Typed(block.line + start, "\n".join(lines[start:]), "")
 
 
-def _add_by_hand(procedure: Procedure, document: Document, parts: Collection[Section]) -> None:
+def _add_by_hand(procedure: Procedure, places: Mapping[Statement, int]) -> None:
     """Add the steps that its sentences give, where no mark does so on the same or a near line."""
     marked = {act.line for act in procedure.acts}
     typed = {step.line for step in procedure.steps if isinstance(step, Typed)}
-    for place, one in enumerate(document.statements):
-        section, parent = one.section, one.section.parent
-        is_step = parent is procedure.section and (section in parts or _STEP.match(section.title))
-        if one.kind != "sentence" or one.denied or not (is_step or section is procedure.section):
-            continue
+    for one in procedure.sentences:
         if marked & {one.line, one.line + 1, one.line + 2}:
             continue
         for act in read_steps(one.text, one.line, procedure.section):
             if not (act.verb in BY_ITSELF and act.line in typed):
-                procedure.steps.append(replace(act, place=place))
+                procedure.steps.append(replace(act, place=places[one]))
 
 
 def _leave_out(one: Procedure) -> None:
@@ -376,9 +470,7 @@ def _leave_out(one: Procedure) -> None:
     The keys of the backup's day are those that the deployment has when it is restored.
     """
     one.doubtful = [act for act in one.acts if act.doubtful]
-    restores = any(_restores(it, one.commands) for it in one.commands) and not any(
-        map(_alters, one.commands)
-    )
+    restores = _restores_backup(one) and not any(map(_alters, one.commands))
     left_out = [act for act in one.acts if act.doubtful or (restores and keeps_keys(act))]
     one.steps = [step for step in one.steps if step not in left_out]
 
@@ -392,8 +484,8 @@ def _meaning(one: Procedure) -> Meaning:
     )
     asked = [it.text for it in commands if it.program in ("curl", "wget")]
     meanings: dict[Meaning, object] = {
-        "restore": any(_restores(it, commands) for it in commands),
-        "wipe": any(map(_wipes, commands)),
+        "restore": _restores_backup(one),
+        "wipe": any(map(_wipes, commands)) and _says_that_it_wipes(one.section),
         "password": any(has(text, "alters") for text in (*typed, *one.files.values())),
         "backup": any(map(is_dump, commands)),
         "rotation": keyed and any(act.verb == "redeploy" for act in one.acts),
@@ -401,12 +493,40 @@ def _meaning(one: Procedure) -> Meaning:
         "health": one.shown or any("/api/status" in text for text in asked),
         "logs": any(re.search(r"\blogs\b", it.text) for it in commands),
     }
-    return next((meaning for meaning, is_so in meanings.items() if is_so), "")
+    found = [meaning for meaning, is_so in meanings.items() if is_so]
+    # A password is made like a key.
+    named = {*_named(one.section)} - {"keys"}
+    return next((it for it in found if it in named), next(iter(found), ""))
 
 
-def _restores(one: Command, commands: Sequence[Command]) -> bool:
+def _named(section: Section) -> list[str]:
+    """What a section is for, by its own title."""
+    title = _CIRCUMSTANCE.sub("", section.title)
+    return [purpose for purpose, words in _PURPOSES.items() if words.search(title)]
+
+
+def _says_that_it_wipes(section: Section) -> bool:
+    """Whether its title, one above it, or a sentence of it says that the data is removed."""
+    if any(
+        has(one.text, "wipe_is_said") and not (one.denied or NEGATION.search(one.text))
+        for one in section.statements
+        if one.kind in ("sentence", "comment")
+    ):
+        return True
+    own, above = _named(section), section.parent
+    while above and not own:
+        own, above = [it for it in _named(above) if _named(above) == ["wipe"]], above.parent
+    return "wipe" in own or bool(has(section.title, "wipe_is_said"))
+
+
+def _restores_backup(one: Procedure) -> bool:
+    script = "\n".join(step.text for step in one.steps if isinstance(step, Typed))
+    return any(_restores(it, one.commands, script) for it in one.commands)
+
+
+def _restores(one: Command, commands: Sequence[Command], script: str) -> bool:
     """Whether it restores a backup into a database that stays, not into one made for a test."""
-    if not is_restore(one):
+    if not is_restore(one, script=script):
         return False
     database = one.option("-d", "--dbname") or one.words[-1]
     if database == "infisical" or any(_RENAMES.search(f"{it.text} {it.here}") for it in commands):
@@ -460,7 +580,7 @@ def _fill(one: Procedure, blocks: list[Block], names: Mapping[str, str]) -> None
         known = not program or "$" in program or program in _PROGRAMS | own
         if not known and not command.inside:
             reasons.append(f"line {command.line}: `{program[:60]}` is not a command that runs here")
-    reasons += _undecided(one)
+    reasons += [*_undecided(one), *_misnamed(one)]
     for step in one.steps:
         if isinstance(step, Typed) and (said := _NOT_FOLLOWED.search(step.script)):
             reasons.append(f"line {step.line}: `{said[0]}` is not followed here")
@@ -472,6 +592,16 @@ def _fill(one: Procedure, blocks: list[Block], names: Mapping[str, str]) -> None
     one.preamble, missing = _preamble(one, given)
     reasons += [f"${name} has no value in the document" for name in missing]
     one.unfilled = "; ".join(dict.fromkeys(reasons))
+
+
+def _misnamed(one: Procedure) -> Iterator[str]:
+    """Why its meaning is not what the section is for, as far as it says so."""
+    if any(map(_wipes, one.commands)) and one.meaning not in ("wipe", *_READING_ALL):
+        yield "it removes the volumes with the data, and does not say so"
+    named = _named(one.section)
+    if one.meaning and named and _PURPOSE_OF.get(one.meaning, one.meaning) not in named:
+        title = " and ".join(named)
+        yield f"its title speaks of {title}, its commands of {one.meaning}: {title} was not checked"
 
 
 def _undecided(one: Procedure) -> Iterator[str]:
@@ -489,11 +619,13 @@ def _preamble(one: Procedure, given: dict[str, str]) -> tuple[str, list[str]]:
     """The assignments in earlier blocks to the variables that it uses, and those that lack one."""
     text = "\n".join(step.script for step in one.steps if isinstance(step, Typed))
     text += "\n" + "\n".join(act.value for act in one.acts)
-    used, bound = shell.variables(text)
+    used, bound, asked = shell.variables(text)
     own = shell.assignments(text)
     lines: list[str] = []
-    missing: list[str] = []
-    wanted = [name for name in used if name not in own and name not in _OF_SHELL]
+    asked -= own.keys() | bound
+    missing = [name for name, needed in used.items() if needed and name in asked]
+    # What it binds itself in any way, even to nothing, it does not have from elsewhere.
+    wanted = [name for name in used if name not in {*own, *bound, *asked, *_OF_SHELL}]
     while wanted:
         name = wanted.pop(0)
         if name in given:
@@ -502,32 +634,36 @@ def _preamble(one: Procedure, given: dict[str, str]) -> tuple[str, list[str]]:
                 more = shell.variables(given[name])[0]
                 wanted += [n for n in more if n != name and n not in _OF_SHELL]
                 used = {**more, **used}
-        elif used[name] and name not in bound:
+        elif used[name]:
             missing.append(name)
     return "\n".join(lines), missing
 
 
-def changes_something(one: Procedure) -> bool:
-    """Whether its commands or steps by hand change something."""
-    return bool(one.acts) or any(_ACTING.search(command.text) for command in one.commands)
+def _only_reads(one: Command) -> bool:
+    asks = one.words[:1] in (("docker",), ("compose",)) and {*_LOOKING_AT} & {*one.words[1:3]}
+    looks = asks or not one.words or _LOOKING.fullmatch(one.program)
+    return bool(looks) and one.writes in (None, "/dev/null")
 
 
 def find_ignored(one: Procedure, document: Document) -> list[str]:
-    """The commands in its sentences that act but were not understood, except under a condition."""
-    carried = [step.text for step in one.steps if isinstance(step, Typed)]
-    rows = {it.line for it in document.statements if it.kind == "row"}
-    found = [
+    """The commands in its sentences that change something and were not understood as steps."""
+    home, carried = _homes(document), [it.text for it in one.steps if isinstance(it, Typed)]
+    over = [it for it in _passed_over(document, carried) if home(it.section) is one.section]
+    return list(dict.fromkeys(map(_quoted, over)))
+
+
+def _passed_over(document: Document, carried: Collection[str]) -> list[Statement]:
+    return [
         it
-        for it in document.statements
-        if it.inline
-        and not it.denied
-        and it.line not in rows
-        and it.section is one.section
-        and it.script not in carried
-        and _ACTING.search(it.script)
-        and not _CONDITIONAL.search(it.lead)
+        for it in _in_sentences(document)
+        if it.script not in carried
+        and any(
+            # Where the commands after it run, and with which variables, is changed.
+            one.program in ("cd", "export") or not _only_reads(one)
+            for one in _commands(it.script, it.line)
+        )
     ]
-    names = [
-        f"line {it.line}: `{it.script[:100]}`" for it in found if _commands(it.script, it.line)
-    ]
-    return list(dict.fromkeys(names))
+
+
+def _quoted(one: Statement) -> str:
+    return f"line {one.line}: `{one.script[:100]}`"

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from drillbook.infisical import image_tags
 from drillbook.infisical.health_report import FLAGS
 from drillbook.infisical.settings import SENSITIVE, is_sample
+from drillbook.runbook import shell
 from drillbook.runbook.document import TEXTS, Block, Document, Kind, Statement
 from drillbook.runbook.shell import Command
 
@@ -309,13 +310,18 @@ _STARTS = (("docker", "start"), ("compose", "up"), ("compose", "start"))
 _UP = (*_STARTS, ("docker", "run"))
 
 
-def is_restore(command: Command, dumped: Collection[str] = ()) -> bool:
-    """Whether a command restores a backup; dumped are files known to hold one by other commands."""
+def is_restore(command: Command, dumped: Collection[str] = (), script: str = "") -> bool:
+    """Whether a command restores a backup; dumped are files known to hold one by other commands.
+
+    script is where the variables of the command get their values.
+    """
     if command.program == "pg_restore":
         return not {"-l", "--list", "-f", "--help", "--version"} & set(command.words)
     unpacked = [it.text for it in command.upstream() if it.program in _UNPACKS]
     sources = [command.reads, *unpacked, command.option("-f", "--file")]
     source = next(filter(None, sources), "")
+    if command.program == "psql" and "$" in source:
+        source = " ".join([source, *shell.expand(source, shell.values(script))])
     is_backup = has(source, "backup_file") and not has(source, "no_backup_file")
     is_backup = is_backup or any(name in source for name in dumped)
     return command.program == "psql" and bool(is_backup)
@@ -343,7 +349,7 @@ def _dumps(document: Document) -> Commands:
 def _restores(document: Document) -> Commands:
     files = [command.option("-f", "--file") or command.writes for _, command in _dumps(document)]
     dumped = {Path(one).name for one in files if one and "$" not in one}
-    found = (pair for pair in document.commands() if is_restore(pair[1], dumped))
+    found = (it for it in document.commands() if is_restore(it[1], dumped, it[0].script))
     return itertools.islice(found, _MOST)
 
 
@@ -415,6 +421,11 @@ def _restores_while_running(one: Statement, command: Command) -> bool:
     names = [word for word in command.words[1:] if not {"/", "."} & {*word}]
     if any(has(word, "other_database") for word in names):
         return False  # it fills a database that the backend does not use
+    database = re.escape(command.option("-d", "--dbname") or command.words[-1])
+    renames = re.compile(rf"\bDATABASE\W+{database}\W+RENAME\s+TO\b", re.I)
+    later = [it.command for it in _from(one, _around(one)) if it.command]
+    if any(renames.search(f"{it.text} {it.here}") for it in later):
+        return False  # nor this one, until it is renamed
     before = _before(one, _around(one))
     ups = [it for it in before if it.command and it.command.words[:2] in _UP]
     alone = any(_names_neighbours(it.command) for it in ups)

@@ -19,6 +19,16 @@ _KNOWN = re.compile(
     r"(?:sudo\s+|export\s+|[A-Z_]+=\S+\s+)*(?:docker|docker-compose|podman|psql|pg_dump|pg_restore|"
     r"dropdb|createdb|helm|kubectl|openssl|ssh|curl|zcat|gunzip|redis-cli|sh|bash)\s+\S"
 )
+# The commands that run here: builtins of the shell, tools, and those that are emulated.
+PROGRAM_NAMES = (
+    "[ [[ : . true false test echo printf set exit return cd export "
+    "local declare read eval source trap wait shift unset exec break continue "
+    "awk base64 bash basename cat chmod cmp command cp cut date df diff dirname du env find "
+    "grep gunzip gzip head hostname id install ls md5sum mkdir mktemp mv nice od openssl paste rm "
+    "sed seq sh sha256sum sleep sort split stat sync tail tar tee time timeout touch tr "
+    "uniq umask wc whoami xargs xz zcat zstd zgrep ionice"
+)
+_TYPED = re.compile(r"(?:sudo\s+)?([\w.:]+)\s.*[-/.$=~*<>|'\"]")
 _ENDING = "t time timeout wait-timeout s signal rmi"
 # The options of each command that take a value, by letter or name.
 _VALUED = {
@@ -42,7 +52,7 @@ _ASSIGNS = re.compile(r"[A-Za-z_]\w*=")
 # These run a command in a guest of this host: `pct exec 107 -- docker ps`.
 _HOSTS = ("pct", "lxc", "incus")
 # Commands that set the variables that they name.
-_SETTERS = (["mapfile"], ["readarray"], ["getopts"])
+_SETTERS = (["read"], ["mapfile"], ["readarray"], ["getopts"])
 # `${NAME:-…}` and its like stand for something even where NAME has no value.
 _DEFAULTS = (":-", "-", ":=", "=", ":+", "+")
 # A variable, its default, or a variable without braces.
@@ -159,8 +169,14 @@ class Command:
 
 
 def looks_like_a_command(line: str) -> bool:
-    """Whether a line of unknown language, or a span of code, starts with a known command."""
+    """Whether a line of unknown language starts with a known command."""
     return bool(_KNOWN.match(line.strip()))
+
+
+def is_a_command(span: str) -> bool:
+    """Whether a span of code in a sentence is a command: of a program here, with an argument."""
+    found = _TYPED.match(span)
+    return looks_like_a_command(span) or bool(found and found[1] in PROGRAM_NAMES.split())
 
 
 def parse(text: str, line: int) -> list[Command | Comment]:
@@ -229,14 +245,15 @@ def expand(word: str, known: Mapping[str, list[str]], depth: int = 3) -> list[st
     return ["".join(one) for one in itertools.islice(itertools.product(*options), _MOST_VALUES)]
 
 
-def variables(text: str) -> tuple[dict[str, bool], set[str]]:
+def variables(text: str) -> tuple[dict[str, bool], set[str], set[str]]:
     """The variables that a text uses, and whether each needs a value; and those it sets somewhere.
 
-    A `read` that nothing feeds waits for the operator's answer, so that it sets nothing here.
+    The last are those of a `read` that nothing feeds: it waits for the operator's answer.
     """
     used: dict[str, bool] = {}
     nodes, above = _preorder(_PARSER.parse(text.encode()).root_node)
     bound: set[str] = set()
+    asked: set[str] = set()
     for node in nodes:
         if node.type in ("simple_expansion", "expansion"):
             names = [it for child in _named(node)[:1] for it in (child, *_named(child)[:1])]
@@ -252,9 +269,10 @@ def variables(text: str) -> tuple[dict[str, bool], set[str]]:
             words = [_word(child) for child in _named(node) if child.type not in _NO_WORDS]
             if words[:2] == ["set", "--"]:
                 bound |= {*map(str, range(1, len(words) - 1))}
-            elif _sets_its_words(words, node, above):
-                bound |= {word for word in words[1:] if word.isidentifier()}
-    return used, bound
+            elif words[:1] in _SETTERS or words[:2] == ["printf", "-v"]:
+                is_asked = words[0] == "read" and not _is_fed(node, above)
+                (asked if is_asked else bound).update(filter(str.isidentifier, words[1:]))
+    return used, bound, asked
 
 
 def _is_in_function(node: Node | None, above: Mapping[int, Node]) -> bool:
@@ -263,9 +281,7 @@ def _is_in_function(node: Node | None, above: Mapping[int, Node]) -> bool:
     return node is not None
 
 
-def _sets_its_words(words: Sequence[str], node: Node, above: Mapping[int, Node]) -> bool:
-    if words[:1] != ["read"]:
-        return words[:1] in _SETTERS or words[:2] == ["printf", "-v"]
+def _is_fed(node: Node, above: Mapping[int, Node]) -> bool:
     around: Node | None = node
     while around is not None:
         if around.type in ("pipeline", "redirected_statement"):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from drillbook.runbook.document import Mark, Section
+from drillbook.runbook.document import Mark, Section, Statement
 from drillbook.runbook.emulated_host import service_of
 from drillbook.runbook.rules import has
 from drillbook.stack.base import SERVICES, Service
@@ -81,6 +82,23 @@ _INTO_A_SAFE = re.compile(
     r"bitwarden)\b",
     re.I,
 )
+NEGATION = re.compile(
+    r"\b(?:not(?! forget| only)|never|avoid|cannot|(?:is|are|do|does) no(?:thing)?)\b|"
+    r"n['’]t\b(?! forget)",
+    re.I,
+)
+CONDITIONAL = re.compile(
+    r"\b(?:if|unless|when(?:ever)?|otherwise|instead|alternatively|optional(?:ly)?|or|either|"
+    r"for example|e\.g|such as|cannot|could|may|might|would)\b",
+    re.I,
+)
+_TELLS = re.compile(
+    r"(?<!\bis )(?<!\bare )(?<!\bbe )(?<!\bwas )(?<!\bbeen )(?<!\ba )(?<!\bthe )(?<!\bevery )"
+    r"\b(?:set(?! up)|type|put|enter|paste|generate|make(?! sure)|create|change|replace|update|"
+    r"rotate|overwrite|edit|renew)\b",
+    re.I,
+)
+_THE_KEY = re.compile(r"\bkeys?\b.*\b(?:coolify|environment|variables?)\b|\bkeys?\b.*\.env\b", re.I)
 BY_ITSELF = {"redeploy", "start", "stop", "restart"}
 _SETTING = {
     "update",
@@ -232,6 +250,20 @@ def _altered(section: Section) -> str:
     altered = [_ALTERED.search(script) for script in scripts if has(script, "alters")]
     first = next(filter(None, altered), None)
     return first[1] if first and "$" in first[1] else "new"
+
+
+def find_untyped(one: Statement, typed: Collection[str]) -> str:
+    """The key or password that a sentence tells to make or type, if it is not among those typed."""
+    tells = _TELLS.search(one.text)
+    vain = tells and NEGATION.search(one.text[: tells.start()])
+    if not tells or vain or CONDITIONAL.search(one.text) or _INTO_A_SAFE.search(one.text):
+        return ""
+    acts = [act for act in read_steps(one.text, one.line, one.section) if act.verb == "set"]
+    typed = {*typed, *(name for act in acts for name in act.variables)}
+    named = [name for name in (*MASTER_KEYS, "POSTGRES_PASSWORD") if name in one.text]
+    if not named and _THE_KEY.search(one.text) and not (acts or MASTER_KEYS & typed):
+        return "the key"
+    return next((name for name in named if name not in typed), "")
 
 
 def keeps_keys(act: Act) -> bool:

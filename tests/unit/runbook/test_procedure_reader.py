@@ -4,7 +4,13 @@ import pytest
 
 from drillbook.runbook.document import Document
 from drillbook.runbook.files_used import env_files, folders, reads
-from drillbook.runbook.procedure_reader import Typed, literal_names, names_pattern, procedures
+from drillbook.runbook.procedure_reader import (
+    Typed,
+    find_ignored,
+    literal_names,
+    names_pattern,
+    procedures,
+)
 from drillbook.runbook.sandbox import HOME
 from drillbook.runbook.steps_by_hand import Act
 
@@ -19,8 +25,8 @@ def read(text, title="# Infisical\n\n## Procedure\n\n"):
     return procedures(Document("infisical.md", title + text), NAMES, "pw")
 
 
-def one(text):
-    (found,) = read(text)
+def one(text, *title):
+    (found,) = read(text, *title)
     return found
 
 
@@ -38,8 +44,10 @@ def block(*lines):
         (["docker exec -i db psql -U infisical infisical < b.sql"], "restore"),
         (["gunzip -c b.sql.gz | docker exec -i db psql -U infisical"], "restore"),
         (["docker exec -i db pg_restore -U infisical -d infisical < b.dump"], "restore"),
-        (["docker compose down -v"], "wipe"),
-        (["docker volume rm $(docker volume ls -q | grep x)"], "wipe"),
+        (["# This wipes the data", "docker compose down -v"], "wipe"),
+        (["# Delete everything", "docker volume rm $(docker volume ls -q | grep x)"], "wipe"),
+        (["docker exec -i db psql < $B", "B=$(ls /srv/*.sql | tail -n 1)"], "restore"),
+        (["docker exec -i db psql < ${1:-/srv/b.sql}"], "restore"),
         (["curl -s http://localhost:8080/api/status"], "health"),
         (["openssl rand -hex 16  # ENCRYPTION_KEY"], "keys"),
         (["docker compose logs backend"], "logs"),
@@ -98,8 +106,8 @@ def test_a_mark_stands_in_the_place_of_the_sentence_next_to_it():
         ("docker exec <postgres_container> psql", "docker exec db-1 psql"),
         ("docker logs <infisical-backend-container>", "docker logs backend-1"),
         ("docker rm $(docker ps -q --filter label=p=<uuid>)", "label=p=abc)"),
-        ("docker volume rm <pg-volume>", "docker volume rm abc_pg-data"),
-        ("docker volume rm <redis-volume>", "docker volume rm abc_redis-data"),
+        ("docker volume inspect <pg-volume>", "docker volume inspect abc_pg-data"),
+        ("docker volume inspect <redis-volume>", "docker volume inspect abc_redis-data"),
         ("docker exec db psql -c \"ALTER USER i PASSWORD 'new_password'\"", "PASSWORD 'pw'"),
         ("docker exec db psql -c \"ALTER USER i PASSWORD '<new-password>'\"", "PASSWORD 'pw'"),
         ("docker exec db psql -c \"ALTER USER i PASSWORD '…'\"", "PASSWORD 'pw'"),
@@ -449,6 +457,7 @@ def test_a_variable_is_typed_where_the_sentence_says(text, acts):
 
 
 LOAD = block("docker exec -i db psql -U infisical infisical < /srv/b.sql")
+NEWEST = block("B=$(ls -t /srv/*.sql | head -n 1)", "psql infisical < $B")
 ALTER = block("docker exec db psql -c \"ALTER USER i PASSWORD 'x'\"")
 STOP, START = block("docker stop backend"), block("docker start backend")
 
@@ -467,6 +476,7 @@ def chapter(title, **sections):
             chapter("Restore", **{"1._Stop": STOP, "2._Load the dump": LOAD, "3._Start": START}),
             1,
         ),
+        (chapter("Restore", Stop=STOP, Load=NEWEST, Start=START), 1),
         (chapter("Rotate the password", Change_it=ALTER, Deploy="Redeploy.\n"), 1),
         (chapter("Backup and restore", **{"1._Dump": STOP, "2._Load": LOAD}), 2),
         (chapter("Operations", **{"1._Stop": STOP, "2._Load": LOAD}), 2),
@@ -631,3 +641,127 @@ def test_functions_and_prefixes_of_a_document_run_here(lines, meaning):
 )
 def test_sudo_sets_variables_for_the_command(written, run):
     assert f"\n{run}\n" in one(block(written)).script()
+
+
+ROLE = "docker exec db psql -c \"ALTER USER i PASSWORD 'x'\""
+WIPE = "docker compose down -v"
+NOT_SAID = "it removes the volumes with the data, and does not say so"
+
+
+@pytest.mark.parametrize(
+    ("title", "said", "lines", "meaning", "reason"),
+    [
+        ("# Infisical\n\n## Rotate", "", [ROLE, WIPE], "password", ""),
+        ("# Infisical\n\n## Reset the password", "", [ROLE, WIPE], "password", ""),
+        ("# Infisical\n\n## It restarts", "", [WIPE], "", NOT_SAID),
+        ("# Infisical\n\n## It restarts", "Never delete the data.\n\nThen:", [WIPE], "", NOT_SAID),
+        ("# Infisical\n\n## It restarts", "", [DUMP, WIPE], "backup", NOT_SAID),
+        ("# Infisical\n\n## It restarts", "This removes all data.", [WIPE], "wipe", ""),
+        ("# Infisical\n\n## Wipe it", "", [WIPE], "wipe", ""),
+        ("# Infisical\n\n## Reset\n\n### On the host", "", [WIPE], "wipe", ""),
+        ("# Infisical: dump and wipe\n\n## It restarts", "", [WIPE], "", NOT_SAID),
+    ],
+)
+def test_what_removes_the_data_is_a_wipe_only_where_the_section_says_so(
+    title, said, lines, meaning, reason
+):
+    found = one(f"{said}\n\n" + block(*lines), title + "\n\n")
+    assert (found.meaning, found.unfilled) == (meaning, reason)
+
+
+@pytest.mark.parametrize(
+    ("title", "lines", "meaning", "is_named"),
+    [
+        ("Restore", [DUMP], "backup", False),
+        ("Upgrade", [DUMP], "backup", False),
+        ("Update to the new version", ["docker logs backend"], "logs", False),
+        ("Before an upgrade", [DUMP], "backup", True),
+        ("Dump, then upgrade", [DUMP], "backup", True),
+        ("Rotate POSTGRES_PASSWORD, after a backup", [DUMP, ROLE], "password", True),
+        ("Secrets: look at the logs", ["docker logs backend"], "logs", True),
+        ("Logs", ["curl localhost/api/status", "docker logs backend"], "logs", True),
+        ("Log in on the server", ["docker logs backend"], "logs", True),
+        ("Restore the newest", [DUMP, "B=b.sql", "docker exec -i db psql < $B"], "restore", True),
+    ],
+)
+def test_a_title_that_names_another_end_leaves_its_own_unchecked(title, lines, meaning, is_named):
+    found = one(block(*lines), f"# Infisical\n\n## {title}\n\n")
+    assert (found.meaning, not found.unfilled) == (meaning, is_named)
+
+
+@pytest.mark.parametrize("line", ["openssl rand -hex 9 | read NEW", "for NEW in a; do :; done"])
+def test_a_variable_that_a_section_binds_is_not_taken_from_another(line):
+    first = block("NEW=$(openssl rand -hex 24)") + "\n## Two\n\n"
+    two = read(first + block(line, "docker logs $NEW"))[-1]
+    assert (two.preamble, two.unfilled) == ("", "")
+
+
+def test_an_answer_that_the_operator_types_is_not_taken_from_another_section():
+    first = block("NEW=$(openssl rand -hex 24)") + "\n## Two\n\n"
+    two = read(first + block("read -r NEW", "docker logs $NEW"))[-1]
+    assert (two.preamble, two.unfilled) == ("", "$NEW has no value in the document")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "ignored"),
+    [
+        ("Then clean up with `rm -f /srv/*.sql`.", "rm -f /srv/*.sql"),
+        ("Later, `gzip x.sql` packs it.", "gzip x.sql"),
+        ("The place is `cd /opt/infisical`.", "cd /opt/infisical"),
+        ("The size is that of `ls -l /srv`.", ""),
+        ("It is kept by `cat /srv/a.sql > /srv/b.sql`.", "cat /srv/a.sql > /srv/b.sql"),
+        ("So that no copy is left: `rm -f x.sql`", "rm -f x.sql"),
+        ("Somebody runs `rm -f x.sql` so that no copy is left.", "rm -f x.sql"),
+        ("Now do not forget `rm -f x.sql`.", "rm -f x.sql"),
+        ("`rm -f x.sql` is not needed.", ""),
+        ("The `test` database and the `read` role.", ""),
+    ],
+)
+def test_a_command_in_a_sentence_is_a_step_or_said_to_be_none(sentence, ignored):
+    document = Document("infisical.md", "# Infisical\n\n" + block(DUMP) + f"\n{sentence}\n")
+    (found,) = procedures(document, NAMES, "pw")
+    steps = [step.text for step in found.steps[1:] if isinstance(step, Typed)]
+    left = [f"line 7: `{ignored}`"] if ignored and ignored not in steps else []
+    assert find_ignored(found, document) == left
+    assert set(steps) <= {ignored}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The person on duty runs `pg_dump infisical > b.sql`.\n",
+        "Update ENCRYPTION_KEY in Coolify to the old value and redeploy.\n",
+        "```cron\n0 3 * * * pg_dump infisical > b.sql\n```\n",
+    ],
+)
+def test_a_section_of_which_nothing_was_understood_is_not_passed_over(text):
+    assert "nothing was understood as a procedure in line " in one(text).unfilled
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The person on duty looks at `docker ps -a`.\n",
+        "If it hangs, run `docker restart backend`.\n",
+        "If a key was changed, it stops. Put the old key back and redeploy.\n",
+        "Never run `docker compose down -v`.\n",
+        "| a | b |\n| - | - |\n| Stop | `docker compose stop` |\n",
+    ],
+)
+def test_a_section_that_only_describes_is_no_procedure(text):
+    assert read(text) == []
+
+
+def test_items_with_labels_that_are_steps_are_one_procedure():
+    steps = (
+        "- Stop: `docker stop backend`\n- Load: `psql < b.sql`\n- Start: `docker start backend`\n"
+    )
+    found = one(steps)
+    assert (found.title, found.meaning, len(found.steps)) == ("Procedure", "restore", 3)
+    found = one(f"- Role: `{ROLE}`\n- Change POSTGRES_PASSWORD in Coolify.\n- Redeploy.\n")
+    assert [getattr(step, "verb", "") for step in found.steps] == ["", "set", "redeploy"]
+
+
+def test_procedures_and_steps_in_one_list_are_not_told_apart():
+    text = f"- Dump: `{DUMP}`\n- Restart: `docker restart backend`\n- Load: `psql < b.sql`\n"
+    assert one(text).unfilled == "which items of its list belong together is not known"
