@@ -16,6 +16,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import httpx2
@@ -23,7 +24,8 @@ import httpx2
 from drillbook.core import dotenv
 from drillbook.core.errors import BadInput, DrillbookError, NotReady, Unusable
 from drillbook.infisical.http import client_without_cookies
-from drillbook.infisical.settings import Settings, backend_environment
+from drillbook.infisical.settings import IN_ADDRESS, Settings, backend_environment
+from drillbook.runbook.container_files import SHELLS, uses
 from drillbook.runbook.sandbox import OF_DATABASE, ROOTS, Answer, Call
 from drillbook.runbook.shell import Line
 from drillbook.stack.base import (
@@ -68,8 +70,7 @@ _PROJECT = "com.docker.compose.project"
 _OF_PROJECT = (_PROJECT, "coolify.resourceName")
 # Clients that write where they run: the embedded cache has no container around it.
 _CACHE = ("ping", "flushall", "flushdb", "dbsize", "info", "get", "del", "keys", "scan", "exists")
-_SHELLS = ("sh", "bash", "ash")
-_IN_SANDBOX = (*_SHELLS, "cat", "ls", "rm", "mkdir", "gzip", "env", "printenv")
+_IN_SANDBOX = (*SHELLS, "cat", "ls", "rm", "mkdir", "gzip", "env", "printenv")
 
 _GROUPS = ("container", "volume", "system", "image", "builder", "network", "compose")
 _SAME = {"ls": "ps", "list": "ps", "volume list": "volume ls", "volume remove": "volume rm"}
@@ -82,8 +83,37 @@ _NOTHING |= {f"compose {verb}" for verb in ("build", "config", "images", "pull",
 _ON_EACH = ("logs", "stop", "start", "restart", "kill", "rm", "volume rm")
 _COMPOSED = ("logs", "up", "stop", "start", "restart", "kill", "down", "rm")
 
+# The options that are followed here, and those without an effect here. Any other may be what makes
+# the command right or wrong on the operator's host.
+_OPTIONS = {
+    "docker": "D debug l log-level v version",
+    "compose": "f file p project-name env-file project-directory profile ansi parallel progress "
+    "v version",
+    "ps": "a all f filter format q quiet no-trunc",
+    "exec": "i interactive t tty T no-TTY no-tty e env u user w workdir privileged",
+    "cp": "a archive L follow-link q quiet",
+    "inspect": "f format",
+    "logs": "f follow n tail t timestamps since no-color no-log-prefix",
+    "up": "d detach wait wait-timeout force-recreate remove-orphans pull build quiet-pull y yes "
+    "t timeout no-color no-log-prefix attach no-attach exit-code-from",
+    "down": "v volumes remove-orphans t timeout rmi",
+    "stop": "t time timeout s signal",
+    "start": "wait wait-timeout",
+    "restart": "t time timeout s signal",
+    "kill": "s signal remove-orphans",
+    "rm": "f force v volumes s stop",
+}
+_OPTIONS |= {"volume ls": _OPTIONS["ps"], "volume rm": "f force"}
+_KILLING = re.compile("(?:SIG)?(?:KILL|TERM|INT|QUIT)|2|3|9|15")
+# A time before everything that this run has printed.
+_LONG_AGO = re.compile(r"(?=.*[1-9])(?:\d+h)?(?:\d+m)?(?:\d+s)?(?<=[hm])")
+_PORTS_OF_BACKEND = ("", "80", "443", "8080")
+# RFC 3986: these characters stand for themselves in an address.
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]*")
+
 _TOO_FEW = 'docker: "docker exec" requires at least 2 arguments.'
 _LOCAL = ("localhost", "127.0.0.1", "::1")
+_LOCAL_IN_URL = (*_LOCAL, "[::1]")
 # A connection string, also as the value of an option.
 _ADDRESS = re.compile(r"^(?:-d|--dbname=)?(?:postgres(?:ql)?://|(?:\w+=\S+ )*(?:host|port)=)")
 # Folders of the sandbox that are not those of an operator's machine.
@@ -92,6 +122,7 @@ _OF_IMAGE = "/var/lib/postgresql"
 # A path as a word or as the value of an option, and one within a script.
 _PATH = re.compile(r"(?:-f|--[\w-]+=)?(/[\w.-]+(?:/[\w.-]+)*)")
 _PATH_OF_SCRIPT = re.compile(r"(?<![^\s=>\"'])(/[\w.-]+(?:/[\w.-]+)*)")
+_SET = re.compile(r"^(?:export )?(\w+)=", re.M)
 _LONGEST_SCRIPT = 10_000
 _HTTP_S = 20.0
 _LONGEST_LINE = 90
@@ -149,7 +180,8 @@ class Host:
     names has the operator's names of the project, and of each service and volume. acts has each
     start, stop, restart, kill and redeployment, in order. limited is whether one of the commands in
     not_here was ended by a limit. assumed has the names that were taken for this deployment's only
-    because the document uses them.
+    because the document uses them. inside has the files that only the database's container has,
+    where it has no files of its own here.
     """
 
     stack: Stack
@@ -167,6 +199,8 @@ class Host:
     acts: list[str] = field(default_factory=list)
     since: int | None = None
     fresh_start: Callable[[], Settings] | None = None
+    inside: set[str] = field(default_factory=set)
+    _on_both: set[str] = field(default_factory=set)
     _project: str = ""
     _called: dict[Service, str] = field(default_factory=dict)
     _gone: set[str] = field(default_factory=set)
@@ -208,7 +242,9 @@ class Host:
     # The engine.
 
     def _docker(self, words: Sequence[str], call: Call) -> Answer:
-        verb, *rest = Line(words, "docker", leading=True).rest or ["version"]
+        whole = Line(words, "docker", leading=True)
+        _refuse_unknown_options(whole, "docker")
+        verb, *rest = whole.rest or ["version"]
         if verb == "compose":
             return self._compose(rest, call)
         if verb in _GROUPS and rest:
@@ -216,6 +252,10 @@ class Host:
         verb = _SAME.get(verb, verb)
         if verb in _NOTHING:
             return Answer()
+        if verb in _OPTIONS:
+            is_volumes = verb == "volume ls"
+            line = Line(rest, "ps" if is_volumes else verb, leading=verb == "exec")
+            _refuse_unknown_options(line, verb)
         if verb in ("system prune", "volume prune"):
             raise self._refuse(f"docker {verb}", "whatever else is unused on the host")
         if verb == "network rm":
@@ -226,7 +266,7 @@ class Host:
         if verb == "exec":
             return self._exec_named(rest, call)
         if verb == "cp":
-            return self._copy(rest)
+            return self._copy(rest, call)
         if verb == "inspect":
             return self._inspect(rest)
         if verb in _ON_EACH:
@@ -248,7 +288,8 @@ class Host:
                 yield Listed(kind, self.names[name], service, labels, known.get(full))
 
     def _all(self, kind: str) -> list[Listed]:
-        return [*self._ours(kind), *(one for one in self.bystanders if one.kind == kind)]
+        # The engine lists the newest first: ours need not be it.
+        return [*(one for one in self.bystanders if one.kind == kind), *self._ours(kind)]
 
     def _is_running(self, one: Listed) -> bool:
         return one.service is None or one.service not in self._stopped
@@ -460,6 +501,12 @@ class Host:
 
     def redeploy(self) -> None:
         """Bring everything up under the typed settings, as Coolify's redeploy does."""
+        password = self.typed.get("POSTGRES_PASSWORD", "")
+        if not _UNRESERVED.fullmatch(password) and IN_ADDRESS not in self.typed:
+            raise NotHere(
+                "POSTGRES_PASSWORD has characters that break an address; whether that of the "
+                f"operator encodes them is not known; use letters and digits, or {IN_ADDRESS}"
+            )
         wiped = "pg_data" in self._gone
         settings = self.fresh_start() if wiped and self.fresh_start else self.stack.settings
         self.acts.append("redeploy")
@@ -550,11 +597,11 @@ class Host:
             lines.append(_template(line.value("f", "format"), self._facts(one)))
         return _printed(lines)
 
-    def _copy(self, words: Sequence[str], composed: bool = False) -> Answer:
+    def _copy(self, words: Sequence[str], call: Call, composed: bool = False) -> Answer:
         """Copy a file into the database's container or out of it; composed: names are services."""
         if not self._runs_inside:
             raise NotHere("docker cp has no counterpart here; pipe through docker exec instead")
-        paths = []
+        paths, sides = [], []
         for word in Line(words, "cp").rest:
             name, colon, path = word.partition(":")
             inside = bool(colon) and "/" not in name
@@ -565,8 +612,21 @@ class Host:
                 path = f"/{path.lstrip('/')}"
                 _refuse_paths_that_are_not_here([path])
             paths.append(path if inside else word)
+            sides.append(inside)
         if len(paths) != 2:
             raise Failed('docker: "docker cp" requires 2 arguments.')
+        source, target = (os.path.normpath(Path(call.folder, one)) for one in paths)
+        # A folder, as far as can be told, takes the file's name.
+        named = f"{target}/{Path(source).name}"
+        is_folder = paths[1][-1:] == "/" or target.count("/") == 1 or target == _OF_IMAGE
+        if sides[0]:
+            self._follow("read", source)
+            for path in {target, named} & self.inside:
+                self.inside.discard(path)
+                self._on_both.add(path)
+        elif sides[1]:
+            copied = named if is_folder else target
+            (self._on_both if copied == source else self.inside).add(copied)
         # Embedded, a container's files are those of the host.
         same = f"[[ {shlex.quote(paths[0])} -ef {shlex.quote(paths[1])} ]]"
         copy = f"{same} || {shlex.join(['cp', '-r', '--', *paths])}; exit $?"
@@ -604,11 +664,41 @@ class Host:
             raise Failed("the input device is not a TTY")
         service, program = ours[0].service or "backend", line.rest[len(names) :]
         is_open = line.has("i", "interactive")
-        stdin = call.input if is_open else None
-        answer = self._exec(service, program, stdin, line.values("e", "env"))
+        answer = self._exec_inside(service, program, call, line, is_open)
         if answer.run and not is_open:
             answer = replace(answer, run=f"{answer.run} </dev/null")
         return _through_terminal(answer) if tty else answer
+
+    def _exec_inside(
+        self, service: Service, program: Sequence[str], call: Call, line: Line, is_open: bool
+    ) -> Answer:
+        """Run a program inside a service, and follow the files that it reads and writes there."""
+        if self._runs_inside and service == "db":
+            is_shell = program[:1] and program[0] in SHELLS
+            if is_shell and is_open and call.piped and all(it[:1] == "-" for it in program[1:]):
+                raise NotHere("what a script from its input reads and writes there is not known")
+            for use, path in uses(program):
+                self._follow(use, path)
+        stdin = call.input if is_open else None
+        return self._exec(service, program, stdin, line.values("e", "env"))
+
+    def _follow(self, use: str, path: str) -> None:
+        """Note a use of a file inside; NotHere for one that is read and was not put there."""
+        if path[:1] != "/" or set("$`") & {*path}:
+            raise NotHere(f"which file of the container {_short(path)} is, is not known")
+        known = {*self.inside, *self._on_both}
+        found = {one for one in known if fnmatchcase(one, path) or one.startswith(f"{path}/")}
+        if use == "write":
+            self.inside.add(path)
+            self._on_both.discard(path)
+        elif use == "remove":
+            self.inside -= found
+            self._on_both -= found
+        elif not found and not any(path.startswith(f"{one}/") for one in known):
+            raise NotHere(
+                f"{_short(path)} is on the host; whether the container has it, by a mount, only "
+                "the compose file says; pipe it in, or use docker cp"
+            )
 
     def _exec(
         self, service: Service, program: Sequence[str], stdin: Path | None, env: Sequence[str] = ()
@@ -639,9 +729,9 @@ class Host:
         """Run a program where there is no container: in the sandbox, or by the cache's client."""
         if service == "backend" and program[0] in ("env", "printenv"):
             return self._variables_of_backend(program, env)
-        of_cache = service == "redis" and program[0] in _SHELLS
+        of_cache = service == "redis" and program[0] in SHELLS
         if of_cache or (service == "db" and program[0] in _IN_SANDBOX):
-            _refuse_paths_that_are_not_here(program[1:], are_scripts=program[0] in _SHELLS)
+            _refuse_paths_that_are_not_here(program[1:], are_scripts=program[0] in SHELLS)
             # Its programs find their way back here. Variables are exported, since a command line
             # is seen by all.
             settings = self.stack.settings
@@ -702,13 +792,16 @@ class Host:
     def _compose(self, words: Sequence[str], call: Call) -> Answer:
         whole = Line(words, "compose", leading=True)
         self._refuse_other_project(whole, words, call)
+        _refuse_unknown_options(whole, "compose")
         verb, *rest = whole.rest or ["version"]
         line = Line(rest, verb, leading=verb == "exec")
+        if verb in _OPTIONS:
+            _refuse_unknown_options(line, verb)
         named = line.rest[:1] if verb == "exec" else line.rest
         if f"compose {verb}" in _NOTHING:
             return Answer()
         if verb == "cp":
-            return self._copy(rest, composed=True)
+            return self._copy(rest, call, composed=True)
         if verb not in ("ps", "exec", *_COMPOSED):
             raise NotHere(f"docker compose {verb} has no counterpart here")
         if "" in named or (verb == "exec" and not named):
@@ -721,7 +814,11 @@ class Host:
             known = f"here the services are {', '.join(SERVICES)}"
             raise NotHere(f"whether there is a service {_short(unknown)} is not known; {known}")
         if verb == "exec":
-            return self._exec(services[0], line.rest[1:], call.input, line.values("e", "env"))
+            # Compose makes a terminal, unless what it prints goes elsewhere.
+            is_open = call.is_shown and not line.has("T", "no-TTY", "no-tty")
+            if is_open and call.piped:
+                raise Failed("the input device is not a TTY")
+            return self._exec_inside(services[0], line.rest[1:], call, line, True)
         services = services or list(SERVICES)
         if verb == "ps":
             ours = [one for one in self._ours("container") if one.service in services]
@@ -729,7 +826,7 @@ class Host:
         if verb == "logs":
             return Answer(out=b"".join(_tail(self.stack.logs(one), line) for one in services))
         if verb == "up":
-            return self._up(services, _variable_files(whole, call))
+            return self._up(services, _variable_files(whole, call), call.placed)
         if verb not in ("down", "rm"):
             for one in services:
                 self.act(verb, one)
@@ -741,8 +838,14 @@ class Host:
                 self._remove(listed)
         return Answer()
 
-    def _up(self, services: Sequence[Service], files: Sequence[str]) -> Answer:
-        """Deploy the variables that the files of the project now set; a later file wins."""
+    def _up(
+        self, services: Sequence[Service], files: Sequence[str], placed: Mapping[str, bytes]
+    ) -> Answer:
+        """Deploy the variables that the files of the project now set; a later file wins.
+
+        placed has the files that were there before the section. Failed for a variable of theirs
+        that is lost.
+        """
         said: dict[str, str] = {}
         for number, file in enumerate(files):
             if (data := self.read_file(file)) is None:
@@ -755,6 +858,10 @@ class Host:
                 said |= dict(dotenv.load(copy, f"{file}, as"))
             except BadInput as trouble:
                 raise Failed(f"docker compose: {trouble}") from None
+        held = b"\n".join(placed.get(one, b"") for one in files).decode()
+        if lost := [name for name in dict.fromkeys(_SET.findall(held)) if name not in said]:
+            said_so = f"{' and '.join(map(_short, files))} no longer sets {', '.join(lost)}"
+            raise self._miss(f"`docker compose up`: {said_so}", f"docker compose: {said_so}")
         self.typed |= {n: v for n, v in said.items() if self.stack.settings.get(n) != v}
         if "backend" in services:
             self.redeploy()
@@ -772,6 +879,9 @@ class Host:
         if not found:
             self.not_here.append(f"`{program} {url}`: there is no network here")
             return Answer(6, err=f"{program}: (6) Could not resolve host\n")
+        host, _, port = found[1].rpartition("@")[2].rpartition(":")
+        if host in _LOCAL_IN_URL and port not in _PORTS_OF_BACKEND:
+            raise NotHere(f"whether port {_short(port)} is the backend's is not known")
         if line.has("X", "request", "d", "data"):
             raise NotHere("only GET requests have a counterpart here")
         try:
@@ -779,7 +889,8 @@ class Host:
         except httpx2.TimeoutException:
             raise Limited(f"it was not answered within {_HTTP_S:.0f} s") from None
         except httpx2.TransportError:
-            return Answer(7, err=f"{program}: (7) Failed to connect\n")
+            silent = line.has("s", "silent", "q", "quiet") and not line.has("S", "show-error")
+            return Answer(7, err="" if silent else f"{program}: (7) Failed to connect\n")
         if answer.status_code >= 400 and (program == "wget" or line.has("f", "fail")):
             return Answer(22)
         code = str(answer.status_code)
@@ -814,6 +925,15 @@ def _variable_files(compose: Line, call: Call) -> list[str]:
     """The files that compose reads variables from: those given, else .env next to its file."""
     given = compose.values("env-file") or [str(_project_folder(compose, call) / ".env")]
     return [os.path.normpath(Path(call.folder, one)) for one in given]
+
+
+def _refuse_unknown_options(line: Line, command: str) -> None:
+    """Raise for an option that is not followed here, as for a flag that is switched off."""
+    for name, value in line.options:
+        has_effect = command == "kill" and value and not _KILLING.fullmatch(value)
+        if name not in _OPTIONS[command].split() or value == "false" or has_effect:
+            said = f"{'--' if len(name) > 1 else '-'}{name}{f'={value}' if value else ''}"
+            raise NotHere(f"the option {_short(said)} has no counterpart here")
 
 
 def _title(field: re.Match[str]) -> str:
@@ -883,6 +1003,9 @@ def _printed(lines: Sequence[str]) -> Answer:
 
 
 def _tail(text: str, line: Line) -> bytes:
+    since = line.value("since")
+    if since and not _LONG_AGO.fullmatch(since):
+        raise NotHere(f"what was printed since {_short(since)} is not known here")
     count, lines = line.value("n", "tail"), text.splitlines(keepends=True)
     return "".join(lines[-int(count) :] if count.isdecimal() else lines).encode()
 

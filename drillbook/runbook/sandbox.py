@@ -15,7 +15,7 @@ import signal
 import stat
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +52,8 @@ case $name in
   ssh)
     while [[ ${1-} == -* ]]; do [[ $1 == -[ipolJFLRDb] ]] && shift; shift; done
     shift
+    # Where no one asks for a terminal, ssh makes none.
+    export DRILLBOOK_REMOTE=1
     (($#)) && exec bash -c "$*"
     [[ /dev/stdin -ef /dev/null ]] && exit 0
     exec bash -s ;;
@@ -64,7 +66,10 @@ if ! [[ /dev/stdin -ef /dev/null ]]; then
       [[ $DRILLBOOK_LOCAL ]] || cat > "/calls/$id.in" ;;
   esac
 fi
-printf '%s\\0' "$input" "$PWD" "$name" "$@" > "/calls/$id" && mv "/calls/$id" "/calls/$id.call"
+shown=
+[[ ! $DRILLBOOK_REMOTE && /dev/stdout -ef /proc/1/fd/1 ]] && shown=shown
+printf '%s\\0' "$input" "$shown" "$PWD" "$name" "$@" > "/calls/$id" &&
+  mv "/calls/$id" "/calls/$id.call"
 until [[ -e /answers/$id.code ]]; do sleep 0.02; done
 cat "/answers/$id.err" >&2
 [[ -e /answers/$id.run ]] && source "/answers/$id.run"
@@ -78,13 +83,16 @@ class Call:
     """A call of a shim: its words, its folder and its input.
 
     piped: its input is not the script's own, which stands for a terminal. input is a file with that
-    input, where the harness is to pass it on.
+    input, where the harness is to pass it on. is_shown: its output is the script's own. placed has
+    the files that the harness wrote before the script.
     """
 
     words: tuple[str, ...]
     folder: str
     piped: bool
     input: Path | None
+    is_shown: bool = True
+    placed: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,7 @@ class Sandbox:
         """Make a sandbox that shows the readable folders of the harness, read-only."""
         self.files = folder / "files"
         self._answer = answer
+        self._placed: dict[str, bytes] = {}
         self._readable = readable
         self._calls, self._answers, self._shims = (
             folder / name for name in ("calls", "answers", "shims")
@@ -140,6 +149,7 @@ class Sandbox:
         target = self._outside(inside)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
+        self._placed[f"/{target.relative_to(self.files)}"] = data
         if age_s:
             written = time.time() - age_s
             for path in (target, target.parent):
@@ -284,12 +294,17 @@ class Sandbox:
             name = path.name.removesuffix(".call")
             words = _own_text(path)
             path.unlink(missing_ok=True)
-            if words is None or len(parts := words.split("\0")[:-1]) < 3:
+            if words is None or len(parts := words.split("\0")[:-1]) < 4:
                 continue
             given = self._answers / f"{name}.in"
             has_input = _copy(self._calls / f"{name}.in", given)
             call = Call(
-                tuple(parts[2:]), parts[1], parts[0] == "piped", given if has_input else None
+                tuple(parts[3:]),
+                parts[2],
+                parts[0] == "piped",
+                given if has_input else None,
+                parts[1] == "shown",
+                self._placed,
             )
             self._write(name, self._answer(call))
             given.unlink(missing_ok=True)

@@ -43,6 +43,14 @@ _VALUED = {
     "curl": "X request d data o output w write-out H header m max-time u user retry",
     "ssh": "i p o l J F L b",
     "kubectl": "n namespace context kubeconfig s server",
+    "psql": "c command d dbname f file h host p port U username v set variable o output L log-file "
+    "P pset F field-separator R record-separator T table-attr",
+    "pg_restore": "d dbname f file F format I index j jobs L use-list n schema N exclude-schema "
+    "P function S superuser t table T trigger section h host p port U username role",
+    "pg_dump": "d dbname f file F format j jobs n schema N exclude-schema t table T exclude-table "
+    "exclude-table-data e extension E encoding S superuser Z compress section h host p port "
+    "U username role",
+    "pg_dumpall": "d dbname f file l database E encoding S superuser h host p port U username role",
 } | dict.fromkeys(("start", "stop", "restart", "kill", "down"), _ENDING)
 _WRAPPERS = {"sudo": "u g", "nice": "n", "ionice": "c n", "timeout": "k s", "env": "u"}
 _WRAPPERS |= {"xargs": "n I P L", "nohup": "", "time": "", "command": ""}

@@ -174,6 +174,15 @@ def test_rewind_brings_back_data_and_password_after_a_wipe_as_well(stack, living
     assert stack.sql(ROW) == [("golden",)]
 
 
+@pytest.mark.parametrize("spoil", ["VALID UNTIL '2026-01-01'", "NOLOGIN"])
+def test_rewind_brings_back_the_role_and_drops_other_databases(stack, recorder, spoil):
+    assert settled(stack, recorder, stack.keep).serves
+    stack.inside(f"CREATE DATABASE left_over;\nALTER ROLE infisical {spoil}")
+    stack.rewind()
+    assert settled(stack, recorder, lambda: stack.up(stack.settings)).serves
+    assert stack.sql("SELECT 1 FROM pg_database WHERE datname = 'left_over'") == []
+
+
 def test_what_was_rewound_starts_under_its_golden_settings(stack, recorder):
     golden = stack.settings
     assert settled(stack, recorder, stack.keep).serves

@@ -9,6 +9,7 @@ import pytest
 from drillbook.core.errors import NotReady, StackTrouble
 from drillbook.infisical.http import Unauthorized
 from drillbook.stack.embedded.embedded_driver import Embedded
+from fixtures.data import dumps
 from fixtures.data.golden import FOLDERS, OptionalParts
 from fixtures.oracle import clean_up, credentials, remains, state_tracker
 from fixtures.oracle import state as oracle_state
@@ -438,3 +439,10 @@ def test_only_history_may_vanish_in_a_clean_up(installation, module_recorder, mo
         tracker.check_restore(Path("backup"))
         found[cleaned] = [one.table for one in tracker.take()]
     assert found == {True: ["secrets_v2"], False: ["secret_snapshots", "secrets_v2"]}
+
+
+def test_a_database_without_its_schema_is_read_as_one_without_tables(installation):
+    deployment = installation.pristine()
+    deployment.stack.sql("DROP SCHEMA public CASCADE")
+    assert dumps.live_tables(deployment.stack) == {}
+    assert read(deployment.stack).tables["columns"].count == 0

@@ -156,6 +156,29 @@ def test_without_its_template_it_is_restored(installation):
     assert stopped.inventory() == held
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER ROLE infisical VALID UNTIL '2026-01-01' CONNECTION LIMIT 0",
+        "ALTER ROLE infisical SET default_transaction_read_only = on",
+        "ALTER ROLE infisical NOLOGIN",
+        "ALTER ROLE infisical NOSUPERUSER",
+        "CREATE DATABASE infisical_old TEMPLATE template0",
+    ],
+)
+def test_the_rest_of_the_cluster_is_golden_as_well(installation, statement):
+    held = installation.for_starting().inventory_before_stop
+    database = installation.stack.database
+    roles = "SELECT * FROM pg_roles WHERE rolname !~ '^pg_'"
+    before = database.inside(roles, database="postgres")
+    database.inside(statement, database="postgres")
+    stopped = installation.for_starting()
+    assert stopped.change(INVITE_ONLY="true").serves
+    assert stopped.inventory() == held
+    assert database.inside(roles) == before
+    assert database.inside("SELECT 1 FROM pg_database WHERE datname = 'infisical_old'") == []
+
+
 def test_a_dump_that_cannot_be_restored_is_told_and_leaves_no_half_template(
     installation, monkeypatch
 ):

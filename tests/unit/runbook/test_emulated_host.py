@@ -99,7 +99,7 @@ def listed(answer):
         ),
         (
             "docker ps --format {{.Names}} --filter name=secrets",
-            [*(f"{one}-abc-secrets" for one in SERVICES), "team-secrets-backup-1"],
+            ["team-secrets-backup-1", *(f"{one}-abc-secrets" for one in SERVICES)],
         ),
         (
             "docker container ls --format={{.Names}} --filter=label=com.docker.compose.project=abc",
@@ -107,7 +107,7 @@ def listed(answer):
         ),
         (
             "docker volume ls -q",
-            ["abc-abc-secrets_pg-data", "abc-abc-secrets_redis-data", "secrets_of_the_kitchen"],
+            ["secrets_of_the_kitchen", "abc-abc-secrets_pg-data", "abc-abc-secrets_redis-data"],
         ),
         ("docker ps -q --filter name=nothing", []),
         ("docker ps --format {{.Names}} -f name=infisical-db", ["db-abc-secrets"]),
@@ -413,7 +413,23 @@ def test_a_name_under_which_there_is_nothing_is_kept(type_in, stack, host, line)
         "kubectl get pods",
         "docker network create x",
         "docker ps --format json",
+        "docker -H ssh://other restart db-abc-secrets",
+        "docker compose --dry-run down -v",
+        "docker compose up -d --no-recreate",
+        "docker compose up -d --no-deps backend",
+        "docker compose up -d --scale backend=2",
+        "docker compose down -v --dry-run",
+        "docker compose down --volumes=false",
+        "docker compose ps --services",
+        "docker exec -d db-abc-secrets pg_dump",
+        "docker kill -s HUP backend-abc-secrets",
+        "docker logs --until 2020-01-01 backend-abc-secrets",
+        "docker logs --since 5s backend-abc-secrets",
+        "docker logs --since 2020-01-01 backend-abc-secrets",
         "docker inspect db-abc-secrets",
+        "curl -fsS http://localhost:3000/api/status",
+        "curl -fsS 127.0.0.1:3000/api/status",
+        "wget -qO- http://[::1]:3000/api/status",
     ],
 )
 def test_what_has_no_counterpart_is_said(type_in, stack, host, line):
@@ -539,6 +555,73 @@ def test_a_folder_of_the_image_is_there(type_in, stack):
     assert type_in(words).run.startswith("mkdir -p /var/lib/postgresql; ")
 
 
+IN_DATABASE = ["docker", "exec", "-i", "db-abc-secrets"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["psql", "-f", "/srv/x.sql"],
+        ["psql", "-U", "infisical", "--file=/srv/x.sql"],
+        ["psql", "-c", "\\i /srv/x.sql"],
+        ["pg_restore", "-d", "infisical", "/tmp/x.dump"],
+        ["sh", "-c", "psql -d infisical < /srv/x.sql"],
+        ["sh", "-ec", "gunzip -c /srv/x.sql.gz | psql"],
+        ["env", "PGUSER=infisical", "psql", "-f", "/srv/x.sql"],
+        ["cat", "/srv/x.sql"],
+        ["rm", "-f", "/srv/x.sql"],
+        ["sh", "-c", "pg_dump > x.sql"],
+        ["pg_dump", "-f", "x.sql"],
+        ["sh", "-c", "pg_dump > /tmp/$(date +%F).sql"],
+        ["bash", "/srv/restore.sh"],
+        ["sh", "-c", "mkdir -p /srv; psql -f /srv/x.sql"],
+    ],
+)
+def test_a_file_that_the_section_did_not_put_there_is_not_in_the_container(
+    type_in, stack, host, words
+):
+    stack.driver = "embedded"
+    assert type_in([*IN_DATABASE, *words]).code == 125
+    assert len(host.not_here) == 1
+    assert host.inside == set()
+
+
+@pytest.mark.parametrize(
+    ("lines", "inside"),
+    [
+        (["{db} pg_dump -U infisical -f /srv/x.sql infisical"], {"/srv/x.sql"}),
+        (["{db} sh -c 'F=/srv/x.sql; pg_dump > $F && gzip $F'"], {"/srv/x.sql.gz"}),
+        (["{db} pg_dump -f /tmp/x", "{db} gzip -k /tmp/x"], {"/tmp/x", "/tmp/x.gz"}),
+        (["{db} sh -c 'cat > /tmp/x.sql'", "{db} psql -f /tmp/x.sql"], {"/tmp/x.sql"}),
+        (["{db} pg_dump -Fd -f /tmp/d", "{db} cat /tmp/d/toc.dat"], {"/tmp/d"}),
+        (["{db} pg_dump -f /tmp/x", "{db} rm -f /tmp/x"], set()),
+        (["{db} sh -c 'pg_dump > /tmp/x; mv /tmp/x /tmp/y'"], {"/tmp/y"}),
+        (
+            ["docker cp /srv/x.dump db-abc-secrets:/tmp/", "{db} pg_restore /tmp/x.dump"],
+            {"/tmp/x.dump"},
+        ),
+        (["docker cp /srv/x db-abc-secrets:/srv/x", "{db} psql -f /srv/x"], set()),
+        (["{db} pg_dump -f /srv/x", "docker cp db-abc-secrets:/srv/x /srv/"], set()),
+        (["{db} pg_dump -f /tmp/x", "docker cp db-abc-secrets:/tmp/x /srv/"], {"/tmp/x"}),
+        (["{db} pg_dump -f /dev/stdout", "{db} sh -c 'pg_dump 2>/dev/null'"], set()),
+        (["psql -U infisical -f /srv/x.sql"], set()),
+    ],
+)
+def test_files_of_the_container_are_known(type_in, stack, host, lines, inside):
+    stack.driver = "embedded"
+    for line in lines:
+        answer = type_in(shlex.split(line.format(db=shlex.join(IN_DATABASE))))
+        assert answer.code == 0, host.not_here
+    assert host.inside == inside
+
+
+def test_a_script_for_a_shell_inside_is_not_followed(type_in, stack, host):
+    stack.driver = "embedded"
+    for words in (["sh"], ["bash", "-eu", "-s"]):
+        assert type_in([*IN_DATABASE, *words], piped=True).code == 125
+    assert len(host.not_here) == 2
+
+
 def test_a_statement_holds_no_path(type_in, stack, host):
     stack.driver = "embedded"
     words = ["docker", "exec", "db-abc-secrets", "psql", "-c", "SELECT 10 / 2, '/a/b'"]
@@ -614,6 +697,43 @@ def test_a_file_of_variables_that_is_none_fails_as_compose_does(host, type_in, s
     assert "/srv/app/.env" in answer.err
 
 
+@pytest.mark.parametrize(
+    ("file", "lost"),
+    [
+        (b"POSTGRES_PASSWORD=typed\n", "AUTH_SECRET, SITE_URL"),
+        (b"#AUTH_SECRET=a\nSITE_URL=\nPOSTGRES_PASSWORD=typed\n", "AUTH_SECRET"),
+        (None, "POSTGRES_PASSWORD, AUTH_SECRET, SITE_URL"),
+        (b"SITE_URL=u\nAUTH_SECRET=b\nPOSTGRES_PASSWORD=typed\n", ""),
+    ],
+)
+def test_a_variable_that_its_file_has_lost_is_a_failure(host, stack, file, lost):
+    placed = {"/srv/app/.env": b"POSTGRES_PASSWORD=held\nAUTH_SECRET=a\nSITE_URL=u\n"}
+    host.read_file = {"/srv/app/.env": file, "/srv/app/more.env": b"LOG=1\n"}.get
+    words = ("docker", "compose", "up", "-d")
+    assert host.answer(Call(words, "/srv/app", False, None, placed=placed)).code == bool(lost)
+    said = f"`docker compose up`: /srv/app/.env no longer sets {lost}"
+    assert host.unmatched == ([said] if lost else [])
+    assert stack.done == ([] if lost else ["up"])
+
+
+def test_a_file_that_the_section_made_may_set_what_it_likes(host, stack):
+    host.read_file = {"/srv/app/more.env": b"POSTGRES_PASSWORD=typed\n"}.get
+    words = ("docker", "compose", "--env-file", "more.env", "up")
+    placed = {"/srv/app/.env": b"AUTH_SECRET=a\n"}
+    assert host.answer(Call(words, "/srv/app", False, None, placed=placed)).code == 0
+    assert stack.done == ["up"]
+
+
+def test_a_password_that_breaks_an_address_is_not_deployed(host, type_in, stack):
+    host.read_file = {"/srv/app/.env": b"POSTGRES_PASSWORD=pa/ss#wo\n"}.get
+    assert type_in("docker compose up -d").code == 125
+    assert (stack.done, len(host.not_here)) == ([], 1)
+    assert "pa/ss" not in host.not_here[0]
+    encoded = b"POSTGRES_PASSWORD=pa/ss#wo\nPOSTGRES_PASSWORD_ENCODED=pa%2Fss%23wo\n"
+    host.read_file = {"/srv/app/.env": encoded}.get
+    assert type_in("docker compose up -d").code == 0
+
+
 def test_a_password_leaves_the_command_line(type_in, stack):
     statement = "ALTER USER infisical WITH PASSWORD 'hidden'"
     words = ["docker", "exec", "db-abc-secrets", "psql", "-U", "infisical", "-c", statement]
@@ -666,9 +786,20 @@ def test_a_terminal_refuses_a_pipe_and_adds_carriage_returns(type_in):
     assert type_in("docker exec -it db-abc-secrets psql").out == b"out\r\n"
 
 
+def test_compose_makes_a_terminal_unless_what_it_prints_goes_elsewhere(type_in, host):
+    refused = type_in("docker compose exec db psql", piped=True)
+    assert (refused.code, refused.err) == (1, "the input device is not a TTY\n")
+    for option in ("-T", "--no-TTY", "--no-tty"):
+        assert type_in(f"docker compose exec {option} db psql", piped=True).code == 0
+    assert type_in("docker compose exec db psql").code == 0
+    words = ("docker", "compose", "exec", "db", "psql")
+    assert host.answer(Call(words, "/srv/app", True, None, is_shown=False)).code == 0
+
+
 def test_logs_end_where_they_are_to(type_in):
     assert type_in("docker logs --tail 2 backend-abc-secrets").out == b"two\nbackend\n"
     assert type_in("docker logs backend-abc-secrets --tail=1").out == b"backend\n"
+    assert type_in("docker logs --since 1h30m -t backend-abc-secrets").out.endswith(b"backend\n")
 
 
 def test_a_slow_machine_is_not_the_documents_fault(type_in, stack):
@@ -712,4 +843,6 @@ def test_a_request_that_is_not_answered_in_time_says_nothing_of_the_document(
 
 def test_there_is_no_network(type_in):
     assert type_in("curl -fsSL https://get.docker.com").code == 6
-    assert type_in("curl -s http://localhost:8080/api/status").code == 7
+    silent = type_in("curl -s http://localhost:8080/api/status")
+    assert (silent.code, silent.err) == (7, "")
+    assert "Failed to connect" in type_in("curl -sS http://localhost:8080/api/status").err

@@ -66,14 +66,19 @@ def test_the_golden_state_is_that_of_the_deployments_database():
 
     def ask(statement):
         asked.append(statement)
-        return [("golden",)]
+        return [('DROP DATABASE "left"',)] if "format(" in statement else [("golden",)]
 
     database_access.keep_golden(ask, owner)
     assert asked.pop().endswith('TEMPLATE "led-ger" OWNER "ada"')
     database_access.rewind_golden(ask, owner)
-    drop, copy = asked[-2:]
+    left, reset, unlimited, drop, copy = asked[-5:]
+    assert left == 'DROP DATABASE "left"'
+    assert reset == 'ALTER ROLE "ada" RESET ALL'
+    assert "SET rolvaliduntil = NULL, rolconnlimit = -1 WHERE rolname = 'ada'" in unlimited
     assert drop == 'DROP DATABASE IF EXISTS "led-ger" WITH (FORCE)'
     assert copy.startswith('CREATE DATABASE "led-ger" TEMPLATE')
     assert copy.endswith('OWNER "ada"')
     script = database_access.rewind_script(owner, "it's")
+    others = next(one for one in asked if "format(" in one)
+    assert f"{others} \\gexec\n{reset};" in script
     assert f"{drop};\n{copy};\nALTER ROLE \"ada\" PASSWORD 'it''s';" in script

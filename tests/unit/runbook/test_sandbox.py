@@ -48,6 +48,14 @@ def test_a_call_is_answered_with_output_and_exit_code(sandbox, calls):
     assert (calls[0].words, calls[0].folder) == (("docker", "ps", "-a"), "/srv")
 
 
+def test_a_call_says_where_its_output_goes_and_what_was_there(sandbox, calls):
+    sandbox.place("/srv/.env", b"NAME=value\n")
+    sandbox.run("rm /srv/.env; docker 1; docker 2 >/dev/null; x=$(docker 3); docker 4 | cat", 10)
+    sandbox.run("ssh host docker 5", 10)
+    assert [one.is_shown for one in calls] == [True, *[False] * 4]
+    assert calls[0].placed == {"/srv/.env": b"NAME=value\n"}
+
+
 @pytest.mark.parametrize(
     ("script", "words"),
     [
