@@ -523,7 +523,7 @@ def _is_session_of_root(content: str) -> bool:
         if end or goes_on:
             end = "" if line.removeprefix("> ").strip() == end else end
         elif not line.lstrip().startswith("#"):
-            if _UNPROMPTED.match(line) or shell.looks_like_a_command(line):
+            if _UNPROMPTED.match(line) or shell.is_a_command(line.strip()):
                 return False
         elif found := _HEREDOC.search(line):
             end = found[1]

@@ -95,7 +95,7 @@ _OPTIONS = {
     "inspect": "f format",
     "logs": "f follow n tail t timestamps since no-color no-log-prefix",
     "up": "d detach wait wait-timeout force-recreate remove-orphans pull build quiet-pull y yes "
-    "t timeout no-color no-log-prefix attach no-attach exit-code-from",
+    "t timeout no-color no-log-prefix attach no-attach exit-code-from no-deps",
     "down": "v volumes remove-orphans t timeout rmi",
     "stop": "t time timeout s signal",
     "start": "wait wait-timeout",

@@ -416,7 +416,6 @@ def test_a_name_under_which_there_is_nothing_is_kept(type_in, stack, host, line)
         "docker -H ssh://other restart db-abc-secrets",
         "docker compose --dry-run down -v",
         "docker compose up -d --no-recreate",
-        "docker compose up -d --no-deps backend",
         "docker compose up -d --scale backend=2",
         "docker compose down -v --dry-run",
         "docker compose down --volumes=false",

@@ -582,6 +582,7 @@ def test_a_step_for_some_cases_is_not_done_and_leaves_the_result_unknown(text, v
         ("$ docker ps \\\n> -a\nNAMES", "docker ps \\\n-a"),
         ("[root@docker01 infisical]# docker ps -a\nNAMES", "docker ps -a"),
         ("# docker exec would do as well\ndocker ps", "# docker exec would do as well\ndocker ps"),
+        ("# docker ps -a\ntouch /srv/x", "# docker ps -a\ntouch /srv/x"),
         ("# cd is not needed\ndocker ps", "# cd is not needed\ndocker ps"),
         ("# find the container\nx=$(docker ps -q)", "# find the container\nx=$(docker ps -q)"),
     ],
