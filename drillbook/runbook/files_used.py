@@ -158,7 +158,8 @@ def _outputs(one: Command) -> Iterator[str]:
         yield from (f"{target}/{Path(source).name}" for source in words[:-1])
     if program == "tar" and re.search(r"^-?[a-z]*c", " ".join(one.words[1:2])):
         yield from words
-    if program in _PACKERS and not re.search(r"(?:^| )-[a-z]*c|--stdout", " ".join(options)):
+    looks = re.search(r"(?:^| )-[a-z]*[clt]|--(?:stdout|list|test)", " ".join(options))
+    if program in _PACKERS and not looks:
         for word in words:
             yield re.sub(_PACKED, "", word)
             yield f"{word}{_PACKERS[program]}"

@@ -334,6 +334,7 @@ def test_a_backup_is_read_by_the_variable_that_names_it(restore, path):
         (["while read -r a; do echo $a; done < list"], [f"{HOME}/list"]),
         (["xz -dc b.sql.xz > r.sql", "psql < r.sql"], [f"{HOME}/b.sql.xz"]),
         (["gunzip b.sql.gz", "psql < b.sql"], [f"{HOME}/b.sql.gz"]),
+        (["f=/srv/b.xz", 'xz -t "$f"', 'xz -dc "$f" | psql'], ["/srv/b.xz"]),
         (["pg_dump -Fc -f now.dump", "pg_restore -d x now.dump"], []),
         (["cp /mnt/b.sql /srv/", "psql < /srv/b.sql"], ["/mnt/b.sql"]),
         (["docker cp b.sql db:/tmp/b.sql", "docker exec db psql -f /tmp/b.sql"], [f"{HOME}/b.sql"]),
