@@ -488,6 +488,7 @@ class Host:
             self.since = log_mark(self.stack)
         (self.stack.start if verb == "start" else self.stack.restart)(service)
         self._stopped.discard(service)
+        self._gone.discard(service)
 
     def _remove(self, one: Listed) -> None:
         if one.resource is None:

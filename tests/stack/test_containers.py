@@ -174,6 +174,13 @@ def test_rewind_brings_back_data_and_password_after_a_wipe_as_well(stack, living
     assert stack.sql(ROW) == [("golden",)]
 
 
+def test_a_database_that_was_removed_starts_anew_without_the_backend(stack, living):
+    stack.destroy(one for one in ours(living.run_id) if one.kind != "network")
+    stack.start("db")
+    assert stack.sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+    assert stack.backend().state == "absent"
+
+
 @pytest.mark.parametrize("spoil", ["VALID UNTIL '2026-01-01'", "NOLOGIN"])
 def test_rewind_brings_back_the_role_and_drops_other_databases(stack, recorder, spoil):
     assert settled(stack, recorder, stack.keep).serves
