@@ -885,6 +885,8 @@ class Host:
             raise NotHere(f"whether port {_short(port)} is the backend's is not known")
         if line.has("X", "request", "d", "data"):
             raise NotHere("only GET requests have a counterpart here")
+        if line.value("o", "output") not in ("", "/dev/null", "-"):
+            raise NotHere("an answer is not written to a file here; redirect it, or print it")
         try:
             answer = client_without_cookies(_HTTP_S, _HTTP_S).get(self.stack.base_url + found[2])
         except httpx2.TimeoutException:

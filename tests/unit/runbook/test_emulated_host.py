@@ -842,6 +842,7 @@ def test_a_request_that_is_not_answered_in_time_says_nothing_of_the_document(
 
 def test_there_is_no_network(type_in):
     assert type_in("curl -fsSL https://get.docker.com").code == 6
-    silent = type_in("curl -s http://localhost:8080/api/status")
+    assert type_in("curl -s -o x.json http://localhost:8080/api/status").code == 125
+    silent = type_in("curl -s -o /dev/null http://localhost:8080/api/status")
     assert (silent.code, silent.err) == (7, "")
     assert "Failed to connect" in type_in("curl -sS http://localhost:8080/api/status").err
