@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from drillbook.infisical.settings import KEYS
 from drillbook.runbook import shell
 from drillbook.runbook.document import (
     SHELLS,
@@ -32,7 +33,7 @@ from drillbook.runbook.document import (
 from drillbook.runbook.emulated_host import service_of
 from drillbook.runbook.placeholders import NAMED, fill_in, type_password
 from drillbook.runbook.rules import has, is_dump, is_restore, json_object, removes_volumes
-from drillbook.runbook.sandbox import SHIMS
+from drillbook.runbook.sandbox import HOME, SHIMS
 from drillbook.runbook.shell import Command
 from drillbook.runbook.steps_by_hand import (
     BY_ITSELF,
@@ -100,6 +101,12 @@ _SHELL_NAMES = (
 )
 _OF_SHELL = {*_SHELL_NAMES.split()}
 _AT_EXIT = """trap '_code=$?; [ -z "${_block-}" ] || printf "\\036stop $_block $_code\\036"' EXIT"""
+# Where the variables of a shell that makes keys are written in the end, by name.
+KEYS_FILE = f"{HOME}/.drillbook-keys"
+_WRITES_KEYS = (
+    f"for _name in {' '.join(KEYS)}; do\n"
+    f'[ -z "${{!_name-}}" ] || printf \'%s=%s\\n\' "$_name" "${{!_name}}"\ndone > {KEYS_FILE}'
+)
 # Commands that change nothing, unless they write to a file.
 _LOOKING = re.compile(
     r"\[+|:|cat|cd|curl|cut|date|df|diff|du|echo|exit|export|false|grep|head|hostname|id|ls|md5sum|od|"
@@ -164,7 +171,8 @@ class Procedure:
     def script(self) -> str:
         """One bash script of all steps; acts are calls, and marks divide the output by blocks.
 
-        A block that ends the script leaves another mark, unless it sets a trap of its own.
+        A block that ends the script leaves another mark, unless it sets a trap of its own. Where it
+        makes keys, its variables of their names are in KEYS_FILE in the end.
         """
         parts = [_AT_EXIT, *([self.preamble] if self.preamble else [])]
         for number, one in enumerate(self.steps):
@@ -174,6 +182,8 @@ class Procedure:
             else:
                 parts.append(f"_block={number}; printf '\\036begin {number}\\036'\n{one.script}\n")
                 parts.append(f"printf '\\036end {number} %s\\036' $?; _block=")
+        if self.meaning == "keys":
+            parts.append(_WRITES_KEYS)
         return "\n".join(parts) + "\n"
 
 

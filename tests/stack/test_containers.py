@@ -182,12 +182,16 @@ def test_a_database_that_was_removed_starts_anew_without_the_backend(stack, livi
 
 
 @pytest.mark.parametrize("spoil", ["VALID UNTIL '2026-01-01'", "NOLOGIN"])
-def test_rewind_brings_back_the_role_and_drops_other_databases(stack, recorder, spoil):
+def test_rewind_brings_back_the_role_and_drops_other_databases_and_roles(stack, recorder, spoil):
     assert settled(stack, recorder, stack.keep).serves
-    stack.inside(f"CREATE DATABASE left_over;\nALTER ROLE infisical {spoil}")
+    stack.inside(
+        "CREATE ROLE spare LOGIN; CREATE DATABASE left_over OWNER spare;\n"
+        f"ALTER ROLE infisical {spoil}; GRANT CONNECT ON DATABASE postgres TO spare"
+    )
     stack.rewind()
     assert settled(stack, recorder, lambda: stack.up(stack.settings)).serves
     assert stack.sql("SELECT 1 FROM pg_database WHERE datname = 'left_over'") == []
+    assert stack.sql("SELECT 1 FROM pg_roles WHERE rolname = 'spare'") == []
 
 
 def test_what_was_rewound_starts_under_its_golden_settings(stack, recorder):

@@ -120,6 +120,11 @@ PLANTED = {
     ("logs-a-name-that-no-container-has", "DEP-5"): "contradicted",
     ("health-a-field-that-is-not-there", "HLT-2"): "contradicted",
     ("keys-too-long", "KEY-7"): "contradicted",
+    ("keys-an-addition-that-spoils-them", "KEY-7"): "contradicted",
+    ("password-a-second-login", "DBP-7"): "not_run",
+    ("password-it-ends-soon", "DBP-7"): "not_run",
+    ("restore-one-table-alone", "BKP-3"): "contradicted",
+    ("restore-without-keys-and-indexes", "BKP-3"): "contradicted",
     ("keys-a-rotation-that-is-said-to-work", "KEY-2.ENC"): "contradicted",
 }
 

@@ -66,12 +66,15 @@ def test_the_golden_state_is_that_of_the_deployments_database():
 
     def ask(statement):
         asked.append(statement)
+        if "'DROP ROLE" in statement:
+            return [('DROP OWNED BY "spare"', 'DROP ROLE "spare"')]
         return [('DROP DATABASE "left"',)] if "format(" in statement else [("golden",)]
 
     database_access.keep_golden(ask, owner)
     assert asked.pop().endswith('TEMPLATE "led-ger" OWNER "ada"')
     database_access.rewind_golden(ask, owner)
-    left, reset, unlimited, drop, copy = asked[-5:]
+    left, reset, unlimited, drop, copy, roles, *dropped = asked[-8:]
+    assert dropped == ['DROP OWNED BY "spare"', 'DROP ROLE "spare"']
     assert left == 'DROP DATABASE "left"'
     assert reset == 'ALTER ROLE "ada" RESET ALL'
     assert "SET rolvaliduntil = NULL, rolconnlimit = -1 WHERE rolname = 'ada'" in unlimited
@@ -81,4 +84,4 @@ def test_the_golden_state_is_that_of_the_deployments_database():
     script = database_access.rewind_script(owner, "it's")
     others = next(one for one in asked if "format(" in one)
     assert f"{others} \\gexec\n{reset};" in script
-    assert f"{drop};\n{copy};\nALTER ROLE \"ada\" PASSWORD 'it''s';" in script
+    assert f"{drop};\n{copy};\n{roles} \\gexec\nALTER ROLE \"ada\" PASSWORD 'it''s';" in script
