@@ -37,7 +37,8 @@ def test_everything_arrives(deployment, neighbour, step):
 
     with step("every value is there byte for byte, and every folder, comment, tag and metadata"):
         arrived = migration.export(neighbour.api, project, ENVIRONMENTS)
-        assert differing(migration.values(arrived), written) == []
+        # As one text: pytest shows a text whole, and of a list the first item alone.
+        assert "\n".join(map(str, differing(migration.values(arrived), written))) == ""
         assert migration.contents(arrived) == migration.contents(exported)
         assert ("prod", "/payroll/closed", "") in migration.contents(arrived)
         assert digest(COMMENT) in migration.contents(arrived)["dev", "/", "NOTED"]
@@ -104,7 +105,8 @@ def test_old_instance_is_unchanged_and_new_one_survives_it(
     with step("destroy the old instance: the new one has everything"):
         deployment.wipe(working_folder.run_id)
         arrived = migration.export(neighbour.api, project, ENVIRONMENTS)
-        assert differing(migration.values(arrived), written) == []
+        # As one text: pytest shows a text whole, and of a list the first item alone.
+        assert "\n".join(map(str, differing(migration.values(arrived), written))) == ""
         assert migration.contents(arrived) == migration.contents(exported)
 
 
