@@ -121,6 +121,8 @@ PLANTED = {
     ("health-a-field-that-is-not-there", "HLT-2"): "contradicted",
     ("keys-too-long", "KEY-7"): "contradicted",
     ("keys-an-addition-that-spoils-them", "KEY-7"): "contradicted",
+    ("keys-an-assignment-with-a-file", "KEY-7"): "contradicted",
+    ("password-a-dump-of-another-database-firs", "BKP-7"): "contradicted",
     ("password-a-second-login", "DBP-7"): "not_run",
     ("password-it-ends-soon", "DBP-7"): "not_run",
     ("restore-one-table-alone", "BKP-3"): "contradicted",
@@ -139,6 +141,9 @@ def test_planted_mistakes_are_found(run):
         ("backup-custom-format-as-it-should-be", "BKP-7"),
         ("restore-custom-format-as-it-should-be", "BKP-3"),
         ("password-with-compose", "DBP-7"),
+        ("password-a-dump-of-another-database-firs", "DBP-7"),
+        ("password-a-dump-first-as-it-should-be", "BKP-7"),
+        ("password-a-dump-first-as-it-should-be", "DBP-7"),
         ("find-the-containers", "RBK-1"),
     }
     assert {found[one] for one in sound} == {"satisfied"}, said
