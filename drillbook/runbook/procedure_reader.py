@@ -497,8 +497,9 @@ def _meaning(one: Procedure) -> Meaning:
         "restore": _restores_backup(one),
         "wipe": any(map(_wipes, commands)) and _says_that_it_wipes(one.section),
         "password": any(has(text, "alters") for text in (*typed, *one.files.values())),
-        "backup": any(map(is_dump, commands)),
+        # A change of keys may begin with a dump.
         "rotation": keyed and any(act.verb == "redeploy" for act in one.acts),
+        "backup": any(map(is_dump, commands)),
         "keys": any(it.program == "openssl" and "rand" in it.words for it in commands),
         "health": one.shown or any("/api/status" in text for text in asked),
         "logs": any(re.search(r"\blogs\b", it.text) for it in commands),
