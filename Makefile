@@ -7,31 +7,22 @@ PYTHON := .venv/bin/python
 # Some hosts forbid bytecode: each run would compile every library anew, for a second and a half.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Every other goal is a command of drillbook: make drill BACKUP=backup.sql ENV_FILE=keys.env RTO=4h
-# Variables of this command line become its options, and the command judges them. make ends with 2
-# whenever a command fails; the command's own exit code is in make's last line.
-OURS := install remote test test-all mutants mutation browser interop fuzz fuzz-coverage chaos check site dist clean \
-  help .venv/% .tools/%
-ifneq ($(filter-out $(OURS),$(MAKECMDGOALS)),)
-.PHONY: $(filter-out $(OURS),$(MAKECMDGOALS))
-$(filter-out $(OURS),$(MAKECMDGOALS)): .venv/ready
-	@exec $(PYTHON) -m drillbook.cli.from_make $@
+ifneq ($(MAKEOVERRIDES),)
+$(error make takes no values: give them to the command, as in ".venv/bin/drillbook $(or $(firstword $(MAKECMDGOALS)),verify) --name=value"; "--help" lists its options)
 endif
-qualify: $(if $(GENERATED),.tools/generating/ready)
 
-.PHONY: install remote test test-all mutants mutation browser interop fuzz fuzz-coverage chaos check site dist clean help
+.PHONY: install remote verify test test-all browser interop check site dist clean help
 install: .venv/ready  ## Make the environment; .venv/bin/drillbook is the command
-remote:  ## Install what BACKUP=s3://… sftp://… https://… needs (an optional extra)
+remote:  ## Install what backups at s3://… sftp://… https://… need (an optional extra)
 	@mkdir -p .tools && touch .tools/remote
 	@$(UV) sync --locked --quiet --compile-bytecode --extra remote
+verify: .venv/ready  ## Start the stack, check every statement, write the report
+	@.venv/bin/drillbook verify
 test: .venv/ready  ## The harness's own quick tests; no Docker needed
 	@$(PYTHON) -m pytest tests -m "not slow and not mutant and not engine and not interop and not browser" -n 2 -q
 test-all: .venv/ready  ## The slow ones as well, which start stacks
 	@$(PYTHON) -m pytest tests/system tests/stack tests/unit -m "not mutant and not engine and not interop and not browser" \
 	  -n 3 --dist loadgroup -q --timeout=900
-mutants: .venv/ready  ## Every planted bug before the control meant for it, without a Docker engine
-	@$(PYTHON) -m drillbook.cli qualify --stack=embedded --healthy=0
-	@$(PYTHON) -m pytest tests -m mutant -n 2 -q
 mutation: .tools/mutation/ready  ## Mutation testing of what decides, with mutmut; takes hours
 	@.tools/mutation/bin/mutmut run
 browser: .venv/ready  ## The pages in a real browser; needs Debian's chromium and chromium-driver
@@ -54,7 +45,7 @@ check: .venv/ready  ## Lint, format, types and layers
 site: .tools/site/ready  ## The documents as pages, in build/site; a broken link is an error
 	@.tools/site/bin/sphinx-build -C -q -W --keep-going -D extensions=myst_parser -D html_theme=furo -D project=Drillbook \
 	  -D myst_heading_anchors=3 -D suppress_warnings=misc.highlighting_failure docs build/site
-dist: .venv/ready  ## A release in DIST=dist: wheel, recipe of an image, CycloneDX SBOM, its libraries by hash
+dist: .venv/ready  ## A release in dist/ (or $DIST): wheel, recipe of an image, CycloneDX SBOM, its libraries by hash
 	@rm -rf '$(or $(DIST),dist)'
 	@$(UV) build --quiet --wheel --out-dir '$(or $(DIST),dist)'
 	@cp compose/command/Dockerfile '$(or $(DIST),dist)'

@@ -309,7 +309,6 @@ class RunFacts(EvidenceModel):
     finished: Time
     duration_s: float
     command: str
-    make: str | None = Field(default=None, description="the make command line, if make called")
     reason: str | None
     seed: int
     tool: Tool

@@ -11,7 +11,6 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterable
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from struct import Struct
@@ -20,7 +19,6 @@ from drillbook.core.application import IS_CHECKOUT, ROOT
 from reports.evidence.context import ClockFacts, Pack
 from reports.evidence.model import Host, Tool
 
-MAKE = "DRILLBOOK_MAKE"
 # The beginning of struct timex of adjtimex(2): modes, offset, freq, maxerror, esterror, status.
 _TIMEX = Struct("@i4li")
 _UNSYNCHRONISED = 0x40
@@ -63,17 +61,6 @@ def command(arguments: Iterable[str], called_as: str | None = None) -> str:
     """The command line of the run, to repeat it; called_as: that of a command that calls pytest."""
     words = shlex.split(called_as) if called_as else ["pytest", *arguments]
     return shlex.join(map(strip_credentials, words))
-
-
-def make() -> str | None:
-    """The make command line, to repeat it; None if the run was not called by make."""
-    handed = os.environ.get(MAKE)
-    if not handed:
-        return None
-    # Another program may have set the variable; that must not end a run.
-    with suppress(ValueError):
-        return shlex.join(map(strip_credentials, shlex.split(handed)))
-    return strip_credentials(handed)
 
 
 def strip_credentials(word: str) -> str:

@@ -93,9 +93,6 @@ def _steps(run: Run) -> Iterator[str]:
         command = f"{options} --seed={run.run.seed}{mark}{places}"
     yield f"{folder}{'' if command.startswith('drillbook ') else 'python -m '}{command}"
     yield "```"
-    if run.run.make:
-        yield ""
-        yield f"The command line was `{run.run.make}`."
 
 
 def _differs(run: Run) -> Iterator[str]:

@@ -375,7 +375,7 @@ def _preview(run: Run, examination: Examination) -> Iterator[Line]:
         if examination.envelope
         else "unsigned"
     )
-    yield from wrap(f"Run {run.run.id}: {printable(run.run.make or run.run.command)}")
+    yield from wrap(f"Run {run.run.id}: {printable(run.run.command)}")
     yield Line(f"{run.run.finished:%d %B %Y, %H:%M} UTC, grade {run.subject.grade}, bundle {by}")
     yield from wrap(printable(f"{end.word.upper()}. {end.sentence}"))
 

@@ -283,7 +283,6 @@ class EvidenceRun:
             finished=clock.at(clock.seconds()),
             duration_s=round(clock.seconds(), 3),
             command=run_metadata.command(self.config.invocation_params.args, option("--called-as")),
-            make=run_metadata.make(),
             reason=option("--reason"),
             seed=self.recorder.seed,
             tool=self.tool,

@@ -274,7 +274,7 @@ def main(given: SimpleNamespace) -> int:
         write(lines[-1:] if quiet else lines)
         return PASSED
     refuse_unlike(runs)
-    run = join(runs, id=run_id, command=command, make=run_metadata.make())
+    run = join(runs, id=run_id, command=command)
     fresh = {"uuid": uuid_of_run(run_id), "previous_run": run_metadata.previous_run(run_dir)}
     joined = run.model_copy(update={"identity": run.identity.model_copy(update=fresh)})
     sealer = make_sealer(given.signing_key, given.signing_key_env, given.tsa)

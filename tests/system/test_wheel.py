@@ -33,7 +33,7 @@ def call(*command, cwd, **env):
 def wheel(tmp_path_factory):
     """The wheel of this checkout, as `make dist` makes it."""
     folder = tmp_path_factory.mktemp("dist")
-    done = call("make", "dist", f"DIST={folder}", cwd=ROOT, **os.environ)
+    done = call("make", "dist", cwd=ROOT, **os.environ, DIST=str(folder))
     assert done.returncode == 0, done.stderr
     (found,) = folder.glob("*.whl")
     return found

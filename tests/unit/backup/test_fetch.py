@@ -101,9 +101,7 @@ def test_a_password_that_the_url_does_not_encode_is_not_shown(given):
     assert "pw" not in str(refused.value)
 
 
-def test_no_record_of_a_command_line_holds_a_credential(monkeypatch):
-    monkeypatch.setenv("DRILLBOOK_MAKE", "make drill BACKUP=sftp://ada:geheim@host/b.sql RTO=4h")
-    assert run_metadata.make() == "make drill 'BACKUP=sftp://…@host/b.sql' RTO=4h"
+def test_no_record_of_a_command_line_holds_a_credential():
     assert "sig" not in run_metadata.command(["--backup=https://host/b.sql?token=sig"])
     assert "sig" not in run_metadata.command(["--backup=sftp://ada:pw@sig@host/b.sql"])
 

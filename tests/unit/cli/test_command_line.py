@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from drillbook.cli.commands import COMMANDS
-from drillbook.cli.from_make import main as make
 from drillbook.cli.parser import run
 from drillbook.core import options
 from drillbook.core.application import ROOT
@@ -630,104 +629,20 @@ def test_pytest_knows_every_option_of_a_command_that_runs_specs():
     assert "--output" in alone.names
 
 
-def from_make(monkeypatch, goal, flags):
-    """What a goal of make's is told by MAKEFLAGS as make writes it, and what it would run."""
-    found = []
-    heard = [replace(one, run=lambda given: found.append(given) or 0) for one in COMMANDS]
-    monkeypatch.setattr("drillbook.cli.from_make.COMMANDS", heard)
-    monkeypatch.setenv("MAKEFLAGS", flags)
-    monkeypatch.delenv("DRILLBOOK_MAKE", raising=False)
-    return make(goal), next(iter(found), None)
-
-
-FORWARDED = [
-    ("verify", " -- STACK=embedded SEED=1", options.STACK, "embedded"),
-    ("verify", "s -- CERTIFIED=1", options.CERTIFIED, True),
-    ("verify", " -- CONTROLS=KEY-*,DBP-1", options.CONTROLS, ("KEY-*,DBP-1",)),
-    ("verify", r" -- REASON=it's\ $$HOME\ \\\ due", options.REASON, "it's $HOME \\ due"),
-    ("drill", r" -- ENV_FILE=.env BACKUP=a\ $$b.sql", options.BACKUP, "a $b.sql"),
-    ("drill", " -- ENV_FILE=.env BACKUP=sftp://ada:x@h/b", options.BACKUP, "sftp://ada:x@h/b"),
-    ("key-check", " -- BACKUP=.env ENV_FILE=.env OUTPUT=json", options.OUTPUT, "json"),
-    ("key-check", " -- BACKUP=- ENV_FILE=.env", options.BACKUP, "-"),
-    ("key-recover", " -- BACKUP=- ENV_FILE=a OUT=x PLAINTEXT=yes", options.PLAINTEXT, True),
-    ("live", " -- URL=https://h.example.com BACKUP=folder", options.BACKUP, "folder"),
-    ("evidence-render", " -- RECORD=bundle.zip", options.RECORD, "bundle.zip"),
-    ("evidence-export", " -- FORMAT=hdf BUNDLE=bundle.zip", options.TAKER, "hdf"),
-    ("evidence-merge", r" -- RUNS=runs/one\ runs/two", options.RUNS, ("runs/one", "runs/two")),
-    ("evidence-verify", " -- BUNDLE=bundle.zip UNSIGNED=1", options.UNSIGNED, True),
-    ("evidence-sign-key", " -- OUT=k", options.KEY_NAME, "k"),
-    ("qualify", " -- HEALTHY=1", options.HEALTHY, "1"),
-    ("sweep", "", None, None),
-]
-
-
-@pytest.mark.parametrize(("goal", "flags", "option", "value"), FORWARDED)
-def test_each_variable_of_makes_command_line_is_an_option(
-    goal, flags, option, value, folder, monkeypatch
-):
-    (folder / "a $b.sql").touch()
-    code, given = from_make(monkeypatch, goal, flags)
-    assert code == 0
-    assert option is None or given[option] == value
-    assert "MAKEFLAGS" not in os.environ
-
-
-REFUSED_BY_MAKE = [
-    ("verify", " -- STAK=embedded", "no option --stak; did you mean --stack?"),
-    ("verify", " -- CERTFIED=1", "did you mean --certified?"),
-    ("verify", " -- SIGNINGKEY=k", "did you mean --signing-key?"),
-    ("verify", " -- CERTIFIED=no", "CERTIFIED=no: CERTIFIED=1 sets it; else leave it out"),
-    ("verify", " -- STRICT=0", "STRICT=1 sets it"),
-    ("verify", " -- IMAGE=", "--image: an empty value"),
-    ("preflight", " -- COMPOSE=one\ntwo", "a value with a line break in it"),
-    ("lifecycle", " -- CONTROLS=KEY-1", "no option --controls"),
-    ("key-recover", " -- BACKUP=- ENV_FILE=a OUT=x PLAINTEXT=no", "PLAINTEXT=1 sets it"),
-    ("key-check", " -- BACKUP=a$$HOME.sql ENV_FILE=.env", "BACKUP: a$HOME.sql does not exist"),
-    ("verfy", " -- STACK=embedded", "no command verfy; did you mean verify?"),
-    ("check-key", "", "no command check-key; did you mean key check?"),
-]
-
-
-@pytest.mark.parametrize(("goal", "flags", "sentence"), REFUSED_BY_MAKE)
-@pytest.mark.usefixtures("folder")
-def test_a_wrong_variable_of_make_is_one_sentence(goal, flags, sentence, monkeypatch, capsys):
-    assert from_make(monkeypatch, goal, flags) == (3, None)
-    told = capsys.readouterr().err
-    assert sentence in told
-    assert len(told.splitlines()) == 1
-
-
-def test_make_hands_over_its_own_command_line_alone():
-    """Through make itself, with what a shell, an environment and a password would spoil."""
-    command = ["make", "--no-print-directory", "key-check", "BACKUP=cost $5 'a'\"b.sql"]
+def test_make_refuses_a_value_and_shows_the_command():
     told = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"}
     done = subprocess.run(
-        [*command, "ENV_FILE=.env"],
+        ["make", "--no-print-directory", "drill", "BACKUP=sftp://ada:geheim@h/b.sql"],
         cwd=ROOT,
-        env={**told, "FORM": "jsn", "OUTPUT": "jsn"},
+        env=told,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 2
-    first, last = done.stderr.splitlines()
-    assert first == "drillbook key check: BACKUP: cost $5 'a'\"b.sql does not exist"
-    assert last.endswith("Error 3")
-
-
-def test_the_makefile_is_short_and_has_one_rule_for_all_commands():
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert len(makefile.splitlines()) <= 80
-    assert makefile.count("drillbook.cli.from_make") == 1
-
-
-def test_a_run_that_make_called_is_recorded_as_it_was_typed(monkeypatch):
-    flags = r" -- REASON=it's\ due STACK=embedded"
-    code, given = from_make(monkeypatch, "verify", flags)
-    assert code == 0
-    assert run_metadata.make() == """make verify 'REASON=it'"'"'s due' STACK=embedded"""
-    assert given.line == """drillbook verify '--reason=it'"'"'s due' --stack=embedded"""
-    assert run_metadata.command([], given.line) == given.line
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert '".venv/bin/drillbook drill --name=value"' in line
+    assert "geheim" not in line
 
 
 def test_settings_of_a_storage_are_refused_for_a_backup_on_this_machine(

@@ -32,21 +32,15 @@ def reading(tmp_path, temporary):
     started = []
     (tmp_path / "key.env").write_text(f"ENCRYPTION_KEY={KEYS[VERSION]}\n")
 
-    def start(*, by_make=False, **more):
+    def start(**more):
         key = tmp_path / "key.env"
         words = ["drillbook.cli", "key", "check", "-", "--env-file", str(key)]
-        if by_make:
-            words = ["drillbook.cli.from_make", "key-check"]
         process = subprocess.Popen(
             [sys.executable, "-m", *words],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={
-                **os.environ,
-                "TMPDIR": str(temporary),
-                "MAKEFLAGS": f" -- BACKUP=- ENV_FILE={key}",
-            },
+            env={**os.environ, "TMPDIR": str(temporary)},
             **more,
         )
         started.append(process)
@@ -81,11 +75,10 @@ def size(file):
         return 0
 
 
-@pytest.mark.parametrize("by_make", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_ended_command_leaves_no_copy(temporary, reading, number, by_make):
+def test_an_ended_command_leaves_no_copy(temporary, reading, number):
     # The tests may have been started by nohup.
-    process = reading(by_make=by_make, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
+    process = reading(preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     process.send_signal(number)
     assert process.wait(120) == 3
     assert "interrupted" in process.stderr.read()

@@ -75,7 +75,6 @@ ASKED = {
     "preconditions": "method.preconditions",
     "expected result": "controls[].claim",
     "exact command": "run.command",
-    "make command": "run.make",
     "command inside a service": "controls[].specs[].steps[].commands[].line",
     "step": "controls[].specs[].steps[].title",
     "step's time": "controls[].specs[].steps[].started",

@@ -29,7 +29,6 @@ CLEAN = Tool(version="0.1.0", commit="8c1f" * 10, dirty=False)
 def suite(pytester, monkeypatch):
     """A folder with one spec, as if from a clean commit."""
     monkeypatch.setattr(run_metadata, "tool", lambda: CLEAN)
-    monkeypatch.delenv(run_metadata.MAKE, raising=False)
     make_suite(pytester.path, control_table("KEY-1"))
     pytester.path.joinpath("suites/test_specs.py").write_text(SPECS.format(held=True))
     return pytester
@@ -177,17 +176,12 @@ def test_broken_declarations_end_the_run_before_it_begins(suite):
     assert not latest(suite).exists()
 
 
-def test_record_names_the_run_before_the_make_line_and_what_was_applied(suite, monkeypatch):
-    called = """make verify 'REASON=it'"'"'s due' 'STACK=$HOME'"""
-    monkeypatch.setenv(run_metadata.MAKE, called)
+def test_record_names_the_run_before_and_what_was_applied(suite):
     drilled(suite)
     first = record(suite)
     assert first["identity"]["previous_run"] is None
-    assert first["run"]["make"] == called
-    monkeypatch.setenv(run_metadata.MAKE, "make it's")
     drilled(suite)
     second = record(suite)
-    assert second["run"]["make"] == "make it's"
     assert second["identity"]["previous_run"] == first["run"]["id"]
     assert second["identity"]["pack"]["sha256"] == first["identity"]["pack"]["sha256"]
     fails(suite)
