@@ -104,9 +104,7 @@ def _run(given: Given, folders: Sequence[str], fixed: Sequence[str]) -> int:
 
         warn_of_permissions(given.command.name, given[o.KEY_FILE])
     with _announce(given) as announcement:
-        code = _run_specs(given, folders, fixed, [announcement])
-        # A shard alone decides nothing.
-        return announcement.end(0 if given.values.get(o.SHARD.key) and code == 2 else code)
+        return announcement.end(_run_specs(given, folders, fixed, [announcement]))
 
 
 def _verify(given: Given) -> int:
@@ -160,8 +158,9 @@ def _calls(module: str, function: str = "main", *options: o.Option) -> Callable[
 
 def _name_latest(given: Given) -> None:
     """Print which run a command acts on, where a path goes through `latest`."""
-    one = [given.values.get(option.key) or "" for option in (o.BUNDLE, o.RUN, o.RECORD)]
-    paths: list[str] = [*one, *given.values.get(o.RUNS.key, ())]
+    paths: list[str] = [
+        given.values.get(option.key) or "" for option in (o.BUNDLE, o.RUN, o.RECORD)
+    ]
     if any("latest" in Path(path).parts for path in paths):
         from reports.history.runs import describe_latest
 
@@ -307,7 +306,7 @@ COMMANDS: Sequence[Command] = (
         "drillbook verify --stack embedded --control 'KEY-*'",
         _verify,
         options=(
-            *(o.STACK, o.IMAGE, o.COMPOSE, o.WORKERS, o.OFFER, o.CONTROLS, o.SHARD, o.BUDGET),
+            *(o.STACK, o.IMAGE, o.COMPOSE, o.WORKERS, o.OFFER, o.CONTROLS, o.BUDGET),
             *(o.STRICT, o.ENV_FILE, o.REPO, o.ESCROW, *_NEWEST_BACKUP, *_RUN),
         ),
     ),
@@ -521,14 +520,6 @@ COMMANDS: Sequence[Command] = (
         arguments=(o.BUNDLE,),
         options=(o.TAKER, o.EXPORTED),
         needs=(o.TAKER,),
-    ),
-    Command(
-        "evidence merge",
-        "Join the shards of a run, or compare runs in a matrix.",
-        "drillbook evidence merge runs/one runs/two",
-        _calls("reports.session.merge"),
-        arguments=(o.RUNS,),
-        options=(o.RUN_DIR, *_SIGNED, *_SPOKEN),
     ),
     Command(
         "history",

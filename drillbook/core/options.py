@@ -252,7 +252,7 @@ def _listed(file: str, form: str, what: str) -> Callable[[str], str]:
     return judge
 
 
-def _shard(value: str) -> str:
+def _part(value: str) -> str:
     found = re.fullmatch("([1-9][0-9]{0,2})/([1-9][0-9]{0,2})", value)
     fits = found and int(found[1]) <= int(found[2])
     return "" if fits else f"{value}: give the part and how many there are, such as 2/5"
@@ -328,7 +328,7 @@ FORM = choice("text", "json")
 # Sections of the help; any other option is in the section Options.
 _GROUPS = {
     "What it runs on": "stack workers image to-database from-database compose offer mutant url",
-    "What is checked": "controls shard budget seed strict-claims certified",
+    "What is checked": "controls budget seed strict-claims certified",
     "Your files": "env-file new-env-file repo escrow backup backup-options select credential",
     "Limits": "rto rpo max-age drop keep-at-least statement-limit outage",
     "The record": "run-dir config waivers reason instance operator signing-key signing-key-env tsa",
@@ -389,7 +389,6 @@ CONTROLS = Option(
     many=True,
     joined=True,
 )
-SHARD = Option("shard", Kind("N/OF", _shard), "run only this part; `evidence merge` joins them")
 BUDGET = Option(
     "budget",
     Kind("PLANSxACTIONS", _form("[1-9][0-9]{0,4}[xX][1-9][0-9]{0,4}", "is not of the form 100x12")),
@@ -513,7 +512,6 @@ CHANGED_ENV = Option("new", FILE, "the settings as they are to be")
 RECORD = Option("record", PLACE, "evidence.json, the folder of a run, or a bundle")
 BACKUPS = replace(BACKUP, help="backups of the instance")
 RUN = Option("run", FOLDER, "the folder of a run")
-RUNS = Option("runs", FOLDER, "folders of the shards or runs", many=True)
 KEY_NAME = Option("out", NEW_FILE, "file for the private key; the public key goes to OUT.pub")
 PUBKEY = Option("pubkey", FILE, "file with public keys to trust (PEM); repeatable", many=True)
 PREVIOUS = Option("previous", FILE, "bundle of the previous run")
@@ -583,7 +581,7 @@ COMMAND_IMAGE = Option(
 # For developers of Drillbook.
 BENCH_STACK = replace(STACK, kind=choice("embedded", "containers"), default="embedded")
 MUTANTS = Option("mutants", TEXT, "bugs by name, control or place, with * and commas; or none")
-PART = replace(SHARD, help="only this part of the planted bugs")
+PART = Option("shard", Kind("N/OF", _part), "only this part of the planted bugs")
 HEALTHY = Option(
     "healthy", number(0, 1000), "number of runs without a bug, per driver", default="2"
 )
@@ -617,7 +615,7 @@ REKEYED = Option("rekeyed", TEXT, "the backup that was rekeyed, to be tried out"
 
 # Options that exclude each other.
 EXCLUSIVE = (
-    *((CERTIFIED, one) for one in (MUTANT, WAIVERS, CONTROLS, SHARD)),
+    *((CERTIFIED, one) for one in (MUTANT, WAIVERS, CONTROLS)),
     (SIGNING_KEY, SIGNING_KEY_ENV),
     (QUIET, VERBOSE),
     (PING, PING_FILE),

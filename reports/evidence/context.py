@@ -192,18 +192,6 @@ class Method(EvidenceModel):
     preconditions: tuple[str, ...] = ()
 
 
-class PartOfRun(EvidenceModel):
-    """A shard that went into this run."""
-
-    id: str
-    shard: str
-    seed: int
-    host: str
-    started: Time
-    finished: Time
-    secrets_known: int
-
-
 class Waiver(EvidenceModel):
     """A deviation that a person accepts until a day; it never hides the verdict."""
 

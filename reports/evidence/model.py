@@ -17,7 +17,6 @@ from reports.evidence.context import (
     Identity,
     Method,
     Organisation,
-    PartOfRun,
     Person,
     RegisteredKey,
     Retention,
@@ -40,7 +39,6 @@ from reports.verdict import (
 Grade = Literal["deployment", "rehearsal"]
 # Why nothing of a control, or of a spec, ran.
 LEFT_OUT = "left out by a filter"
-ELSEWHERE = "another shard runs it"
 INTERRUPTED = "the run ended before it was reached"
 NO_SPEC = "no spec for it was collected"
 OUTSIDE = "outside the question that this run asks"
@@ -321,11 +319,6 @@ class RunFacts(EvidenceModel):
         default=(),
         description="the controls of the one question this run asks, which alone decide the exit "
         "code; empty means all",
-    )
-    shard: str | None = Field(default=None, description="which part of how many this run is")
-    parts: tuple[PartOfRun, ...] = Field(default=(), description="the shards a run was joined from")
-    hosts: tuple[Host, ...] = Field(
-        default=(), description="the machines of the shards; empty where it was only that of `host`"
     )
     workers: int = Field(default=1, description="how many processes ran specs side by side")
     interrupted: bool = False

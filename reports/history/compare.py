@@ -1,187 +1,16 @@
-"""Runs side by side: each control's verdict on each subject, without a common verdict.
-
-A run examines one subject, and its verdict is about that subject: that one image holds says nothing
-about another. The matrix is written as a page, as JSON, and for a terminal.
-"""
+"""Two runs before a change of release: which statements of the runbook they judge differently."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
-
-from pydantic import AwareDatetime, Field
 
 from drillbook.core.display import printable
 from reports.errors import BadEvidence
-from reports.evidence import json_file
-from reports.evidence.context import EvidenceModel
-from reports.evidence.model import Control, Grade, Run, Tool, Turned
+from reports.evidence.model import Control, Run, Turned
 from reports.history.runs import load_history, load_record, past_of
-from reports.render.html import render_template
-from reports.render.terminal import STYLES, Line, wrap
-from reports.verdict import Nature, Severity, Verdict, is_judged
-
-_NARROW = 14
-SCHEMA = Path(__file__).parents[1] / "schema" / "matrix-1.schema.json"
-
-
-class Column(EvidenceModel):
-    """A subject: which run examined it, when, where, and with what result of its own."""
-
-    run: str
-    label: str = Field(description="what sets it apart from the others, as short as it can be")
-    image: str | None
-    digest: str | None
-    version: str | None
-    grade: Grade
-    driver: str
-    database: str | None
-    host: str
-    tool: Tool
-    finished: AwareDatetime
-    verdict: Verdict
-    exit_code: int
-    counts: dict[str, int] = Field(description="controls by verdict")
-    evidence_sha256: str | None = None
-
-
-class Cell(EvidenceModel):
-    """The verdict of one run on a control; empty for a control that it does not have."""
-
-    verdict: Verdict | None
-    waived: bool = False
-    observed: str | None = None
-    correction: str | None = None
-
-
-class Row(EvidenceModel):
-    """A control on every subject, in the order of the columns.
-
-    `differs`: it was judged on two subjects at least, and not alike.
-    """
-
-    id: str
-    title: str
-    claim: str
-    nature: Nature
-    severity: Severity
-    chapter: str
-    runbook: tuple[str, ...] = ()
-    cells: tuple[Cell, ...]
-    differs: bool
-
-    @property
-    def compared(self) -> bool:
-        """Whether it was judged on two or more subjects, so that it can differ."""
-        return sum(is_judged(cell.verdict) for cell in self.cells) > 1
-
-    @property
-    def partly(self) -> bool:
-        """Whether some subjects were judged and others were not."""
-        return len({is_judged(cell.verdict) for cell in self.cells}) > 1
-
-
-class Matrix(EvidenceModel):
-    """Runs side by side. The whole has no verdict, on purpose."""
-
-    schema_: Literal["drillbook/matrix/1"] = Field(default="drillbook/matrix/1", alias="schema")
-    id: str
-    command: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-
-    @property
-    def compared(self) -> int:
-        """How many controls were judged on two or more subjects."""
-        return sum(row.compared for row in self.rows)
-
-    @property
-    def partly(self) -> list[Row]:
-        """The controls that were judged on some subjects and not on others."""
-        return [row for row in self.rows if row.partly]
-
-    @property
-    def different(self) -> list[Row]:
-        """The controls with different verdicts."""
-        return [row for row in self.rows if row.differs]
-
-
-def matrix(
-    runs: Sequence[Run],
-    *,
-    id: str = "",
-    command: str = "",
-    digests: Mapping[str, str | None] | None = None,
-) -> Matrix:
-    """The matrix of these runs, in their order; `digests` are those of each run's evidence.json.
-
-    The controls are in the order of the last run, followed by those that only other runs have.
-    """
-    digests = digests or {}
-    columns = tuple(
-        _column(run, label, digests.get(run.run.id))
-        for run, label in zip(runs, _labels(runs), strict=True)
-    )
-    names = dict.fromkeys(one.id for run in reversed(runs) for one in run.controls)
-    known = [{one.id: one for one in run.controls} for run in runs]
-    rows = tuple(_row([run.get(name) for run in known]) for name in names)
-    return Matrix(id=id, command=command, columns=columns, rows=rows)
-
-
-def _row(seen: Sequence[Control | None]) -> Row:
-    """A control as each run has it; its texts are those of the last run that has it."""
-    last = next(one for one in reversed(seen) if one)
-    cells = tuple(
-        Cell.model_validate(one, from_attributes=True) if one else Cell(verdict=None)
-        for one in seen
-    )
-    judged = {cell.verdict for cell in cells if is_judged(cell.verdict)}
-    names = ("id", "title", "claim", "nature", "severity", "chapter", "runbook")
-    words = {name: getattr(last, name) for name in names}
-    return Row(**words, cells=cells, differs=len(judged) > 1)
-
-
-def _column(run: Run, label: str, digest: str | None) -> Column:
-    backend = run.subject.backend
-    counted = Counter(control.verdict.value for control in run.controls)
-    return Column(
-        run=run.run.id,
-        label=label,
-        image=backend.image or backend.command,
-        digest=backend.digest,
-        version=backend.version,
-        grade=run.subject.grade,
-        driver=run.subject.driver,
-        database=run.subject.database.version,
-        host=run.run.host.name,
-        tool=run.run.tool,
-        finished=run.run.finished,
-        verdict=run.verdict,
-        exit_code=run.exit_code,
-        counts={verdict.value: counted[verdict.value] for verdict in Verdict},
-        evidence_sha256=digest,
-    )
-
-
-def _labels(runs: Sequence[Run]) -> list[str]:
-    """What sets each run apart: its image, and where that is not enough, more facts of the run."""
-    parts = [_names(run) for run in runs]
-    for much in range(1, len(parts[0]) + 1):
-        labels = [", ".join(dict.fromkeys(filter(None, one[:much]))) for one in parts]
-        if len(set(labels)) == len(labels):
-            return labels
-    return [run.run.id for run in runs]
-
-
-def _names(run: Run) -> tuple[str, ...]:
-    backend = run.subject.backend
-    image = backend.image or backend.command or "no stack"
-    digest = (backend.digest or "").removeprefix("sha256:")[:12]
-    ways = (run.subject.driver, run.run.host.name, run.run.id)
-    return (image.rpartition("/")[2], backend.version or "", digest, *ways)
+from reports.verdict import is_judged
 
 
 def load_pair(option: Callable[[str], str | None]) -> tuple[Run | None, Run | None]:
@@ -226,17 +55,22 @@ def newest_whole_run(folder: Path, image: str) -> Run | None:
     return None
 
 
-def _judged_by_both(older: Run, newer: Run) -> list[Row]:
-    """The statements of the runbook that both runs judged."""
-    return [row for row in matrix([older, newer]).rows if row.runbook and row.compared]
+def _judged_by_both(older: Run, newer: Run) -> list[tuple[Control, Control]]:
+    """The statements of the runbook that both runs judged, each as the two judged it."""
+    before = {control.id: control for control in older.controls if is_judged(control.verdict)}
+    return [
+        (before[control.id], control)
+        for control in newer.controls
+        if control.id in before and control.runbook and is_judged(control.verdict)
+    ]
 
 
 def verdict_changes(older: Run, newer: Run) -> Iterator[Turned]:
     """The statements of the runbook that the two runs judged differently."""
-    for row in _judged_by_both(older, newer):
-        if row.differs:
-            before, after = (cell.verdict.value if cell.verdict else None for cell in row.cells)
-            yield Turned(id=row.id, title=row.title, older=before, newer=after)
+    for before, after in _judged_by_both(older, newer):
+        if before.verdict is not after.verdict:
+            verdicts = {"older": before.verdict.value, "newer": after.verdict.value}
+            yield Turned(id=after.id, title=after.title, **verdicts)
 
 
 def compared_facts(
@@ -257,53 +91,3 @@ def compared_facts(
         "both_judged": len(_judged_by_both(older, newer)),
         "turned": [one.model_dump() for one in verdict_changes(older, newer)],
     }
-
-
-def _word(cell: Cell) -> str:
-    if cell.verdict is None:
-        return "not there"
-    return cell.verdict.words + (" (waived)" if cell.waived else "")
-
-
-def describe(made: Matrix) -> Iterator[Line]:
-    """Each subject's own verdict and a table of the differences, for a terminal."""
-    for number, one in enumerate(made.columns, 1):
-        text = f"{number}  {one.label}, {one.grade}: {one.verdict.words} (run {one.run})"
-        yield from wrap(text, then="   ", style=STYLES[one.verdict])
-    yield Line("")
-    different = made.different
-    if not different:
-        yield Line(f"None of the {made.compared} controls that were judged more than once differs.")
-    else:
-        yield Line(f"Different: {len(different)} of {made.compared} compared", ("bold",))
-        yield Line(f"  {'':<12}" + "".join(f"{n + 1:<{_NARROW}}" for n in range(len(made.columns))))
-    for row in different:
-        words = "".join(f"{_word(cell)[: _NARROW - 1]:<{_NARROW}}" for cell in row.cells)
-        yield from wrap(
-            f"{row.id:<12}{words}"[:200],
-            "  ",
-            "    ",
-            style=STYLES[max(cell.verdict for cell in row.cells if cell.verdict)],
-        )
-    if partly := [row.id for row in made.partly]:
-        more = ", ..." if len(partly) > 6 else ""
-        text = f"Judged on some of them only: {len(partly)} ({', '.join(partly[:6])}{more})"
-        yield from wrap(text, then="  ")
-
-
-def files(made: Matrix) -> dict[str, bytes]:
-    """The files of the matrix by name; equal matrices give equal bytes."""
-    record = json_file.text(made.model_dump(mode="json"))
-    return {"matrix.json": record.encode(), "matrix.html": render_page(made).encode()}
-
-
-def render_page(made: Matrix) -> str:
-    """The matrix as a page."""
-    chapters: dict[str, list[Row]] = {}
-    for row in made.rows:
-        chapters.setdefault(row.chapter, []).append(row)
-    return render_template("matrix.html.j2", matrix=made, chapters=chapters)
-
-
-if __name__ == "__main__":
-    SCHEMA.write_text(json_file.text(json_file.schema(Matrix, "matrix")), encoding="utf-8")

@@ -128,7 +128,6 @@ class Seen(EvidenceModel):
     command: str = _at("run", "command", default="")
     selection: tuple[str, ...] = _at("run", "selection", default=())
     asked: tuple[str, ...] = _at("run", "asked", default=())
-    shard: str | None = _at("run", "shard")
     reason: str | None = _at("run", "reason")
     started: Time | None = _at("run", "started")
     duration_s: float | None = _at("run", "duration_s")
@@ -176,14 +175,14 @@ class Seen(EvidenceModel):
 
 
 def _question(seen: Seen) -> str:
-    """What a run asked, in words: the whole runbook, one chapter, some controls, or one shard."""
+    """What a run asked, in words: the whole runbook, one chapter, or some controls."""
     chapters = dict.fromkeys(one.chapter for one in seen.controls if one.id in seen.asked)
     routes = [name for mark, name in _ROUTES.items() if mark in seen.command]
     routes += ["live"] if seen.driver == "remote" else []
     routes += [name for chapter, name in _COMMANDS.items() if chapter in chapters]
     what = ", ".join(routes[:1] or chapters) or "verify"
     only = f" {', '.join(seen.selection)}" if seen.selection else ""
-    return f"{what}{only}" + (f", shard {seen.shard}" if seen.shard else "")
+    return f"{what}{only}"
 
 
 class LedgerLine(EvidenceModel):

@@ -174,7 +174,6 @@ class Announcement:
     def _tell(self, code: int, *, interrupted: bool) -> None:
         self._ended = True
         run: Run | None = self._run.result if self._run else None
-        # An interrupted shard ends with 0, because a shard alone decides nothing.
         status = code or UNDECIDED if interrupted else code
         now = datetime.now(UTC)
         due = _due(self._standings, now.date())
@@ -182,18 +181,16 @@ class Announcement:
         if status and "stale" not in events:
             events = ["fail", *events]
         elif not events:
-            passed = run and not run.run.shard and color_code(run) == PASSED
+            passed = run and color_code(run) == PASSED
             recovers = run and passed and self.people and self._failed_before(run)
             events = ["recover" if recovers else "success"]
         word = " and ".join(_name_event(one, run, code) for one in events)
         if interrupted:
             word = "interrupted"
-        if run and run.run.shard and not status:
-            word = "a part ended, which decides nothing alone"
         system = (run.organisation.identity if run else None) or self._system
         whose = f" ({system})" if system else ""
         # Some receivers get the title alone.
-        warning = advisory_warning(run) if run and not (status or run.run.shard) else ""
+        warning = advisory_warning(run) if run and not status else ""
         title = f"drillbook {self.command}: {word}{whose}{warning and f'; {warning}'}"
         lines = [*(_describe_run(run) if run else ()), *(_describe(*one) for one in due)]
         body = "\n".join([title, f"exit code {code}", *lines])

@@ -114,13 +114,13 @@ def subject(run: Run) -> list[Row]:
 
 def surroundings(run: Run) -> list[Row]:
     """Where the run took place, on which machine, and by which clock, as measured."""
-    hosts = run.run.hosts or (run.run.host,)
+    host = run.run.host
     return [
         ("Driver", run.subject.driver),
         *_if_any("Engine", _engine(run.subject.engine)),
-        ("Machine", _each(map(_machine, hosts))),
-        ("System", _each(_join(one.distribution, one.system) for one in hosts)),
-        ("Python", _each(one.python for one in hosts)),
+        ("Machine", _machine(host)),
+        ("System", _join(host.distribution, host.system)),
+        ("Python", host.python),
         ("Clock", _clock(run.run.clock)),
     ]
 

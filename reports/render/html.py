@@ -29,7 +29,7 @@ _EXCHANGES = 40
 # Marks of direction, with which a browser would show a text of the product in another order.
 _DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
 # Options that say which controls of a run are tried, and with which data.
-_CHOOSING = ("--control", "--controls", "--shard", "--seed")
+_CHOOSING = ("--control", "--controls", "--seed")
 _FILES = {
     "report.pdf": "PDF for auditors",
     "corrected-runbook.md": "Corrected runbook",

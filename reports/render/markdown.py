@@ -55,7 +55,6 @@ def reproduce(run: Run) -> str:
 
 def _versions(run: Run) -> Iterator[tuple[str, str]]:
     tool, subject, host = run.run.tool, run.subject, run.run.host
-    hosts = [f"{one.system}, {one.machine}, {one.cpus} CPUs" for one in run.run.hosts or (host,)]
     known = {
         "Drillbook": tool.version,
         "commit": tool.commit,
@@ -69,7 +68,7 @@ def _versions(run: Run) -> Iterator[tuple[str, str]]:
         "operator's document, SHA-256": subject.document.sha256 if subject.document else None,
         "container engine": subject.engine.version if subject.engine else None,
         "seed": str(run.run.seed),
-        "machine": "; ".join(dict.fromkeys(hosts)),
+        "machine": f"{host.system}, {host.machine}, {host.cpus} CPUs",
         "Python": host.python,
     }
     yield from ((name, value) for name, value in known.items() if value)
@@ -85,9 +84,7 @@ def _steps(run: Run) -> Iterator[str]:
     else:
         yield f"# in an environment that has Drillbook {run.run.tool.version}"
         folder = ""
-    if run.run.parts:
-        yield "# repeat each shard as its own REPRODUCE.md says, then name the new folders here"
-    elif "--seed" not in command:
+    if "--seed" not in command:
         # Options end at a lone --.
         options, mark, places = command.partition(" -- ")
         command = f"{options} --seed={run.run.seed}{mark}{places}"

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from reports.evidence.context import Waiver
-from reports.evidence.model import ELSEWHERE, LEFT_OUT, OUTSIDE, Control, Run, Spec, Subject
+from reports.evidence.model import LEFT_OUT, OUTSIDE, Control, Run, Spec, Subject
 from reports.verdict import HOLDS, IDLE, PASSED, UNDECIDED, Verdict, is_judged
 
 REHEARSAL = (
@@ -304,8 +304,6 @@ _DRILL_ADVICE = {
 
 def _undecided_outcome(run: Run, gating: list[Control]) -> Outcome:
     unknown = _unknown(gating)
-    if run.run.shard:
-        return _part(run, gating, unknown)
     if not gating:
         return _without_a_gate(run)
     sentence = (
@@ -330,12 +328,11 @@ def _without_a_gate(run: Run) -> Outcome:
 
 def _ended_early(run: Run, gating: list[Control]) -> str:
     """How far a run came that did not end, and what had failed by then."""
-    own = [control for control in gating if reasons(control) != [ELSEWHERE]]
-    judged = len(own) - len(_unknown(own))
-    bad = [control for control in own if control.verdict in ASSERTED]
+    judged = len(gating) - len(_unknown(gating))
+    bad = [control for control in gating if control.verdict in ASSERTED]
     failed = f"Of these failed: {_ids(bad)}" if bad else _no_failure(run)
     return (
-        f"The run did not end. {judged} of {len(own)} gating controls were judged before. "
+        f"The run did not end. {judged} of {len(gating)} gating controls were judged before. "
         f"{failed}.{_advisory(run)}"
     )
 
@@ -354,7 +351,7 @@ def _no_failure(run: Run) -> str:
 
 def _outside_gate(run: Run) -> list[Control]:
     """The controls that were asked for and do not decide the exit code."""
-    return [c for c in asked_controls(run) if not c.gating and reasons(c) != [ELSEWHERE]]
+    return [c for c in asked_controls(run) if not c.gating]
 
 
 def _advisory(run: Run) -> str:
@@ -369,17 +366,6 @@ def _advisory(run: Run) -> str:
     )
     said = ", ".join(f"{count} {what}" for count, what in counts if count)
     return f" Advisory: {said}." if said else ""
-
-
-def _part(run: Run, gating: list[Control], unknown: list[Control]) -> Outcome:
-    """The outcome of a shard: it decides nothing alone, but names its own failures."""
-    elsewhere = [control for control in unknown if reasons(control) == [ELSEWHERE]]
-    own = len(gating) - len(elsewhere)
-    open_ = [control for control in unknown if control not in elsewhere]
-    doubt = f"; {len(open_)} could not be judged: {_ids(open_)}" if open_ else ""
-    sentence = f"This is shard {run.run.shard}: of its {own} gating controls none failed{doubt}."
-    advice = "Join it with the other shards for a verdict: drillbook evidence merge FOLDER FOLDER …"
-    return Outcome("Undecided", sentence + _advisory(run), advice)
 
 
 def describe_subject(seen: Subject) -> str:
@@ -550,19 +536,11 @@ def redaction(run: Run) -> str:
             f" {done.secrets_weak} of the values are so short or common that they were searched "
             "only where a secret stands."
         )
-    whose, searched, joined = "this run", "finished files were searched for them", ""
-    if run.run.parts:
-        whose = "the parts of this run"
-        searched = (
-            "files of the parts were searched by each part for its own secrets before they were "
-            "joined,"
-        )
-        joined = " The joined documents were made from those records and were not searched again."
     return (
-        f"{done.secrets_known} secret values were known to {whose} and replaced by their names, "
-        f"written «NAME»; {done.scanned_files} {searched} in plain "
+        f"{done.secrets_known} secret values were known to this run and replaced by their names, "
+        f"written «NAME»; {done.scanned_files} finished files were searched for them in plain "
         f"text, base64, hex, URL, JSON, HTML, UTF-16 and escaped form, the PDF as text: "
-        f"{found}.{weak}{joined}"
+        f"{found}.{weak}"
     )
 
 

@@ -1,1 +1,1 @@
-"""One evidence run under pytest: selection, order, workers, shards, and its bundle."""
+"""One evidence run under pytest: selection, order, workers, and its bundle."""

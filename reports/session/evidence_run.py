@@ -20,6 +20,7 @@ from reports.evidence.findings import judge, match_keys
 from reports.evidence.json_file import RECORD
 from reports.evidence.model import (
     INTERRUPTED,
+    LEFT_OUT,
     Change,
     Control,
     Redaction,
@@ -45,7 +46,6 @@ from reports.verdict import IDLE, UNUSABLE, Verdict, worst
 
 _FILTERS = {
     "controls": "--controls",
-    "shard": "--shard",
     "keyword": "-k",
     "markexpr": "-m",
     "deselect": "--deselect",
@@ -293,7 +293,6 @@ class EvidenceRun:
             clock=kernel_clock().model_copy(update={"compared": tuple(self.recorder.clocks)}),
             selection=self.plan.selection,
             asked=self.plan.asked,
-            shard=str(self.plan.shard) if self.plan.shard else None,
             workers=self.workers,
             interrupted=self.interrupted,
             stopped=self.stopped,
@@ -364,8 +363,7 @@ def _control(
     corrections = [entry.corrections[word] for word in words if word in entry.corrections]
     control = Control(
         **entry.model_dump(exclude={"claim", "corrections", "parts"}),
-        # Shards of one run must agree, whichever specs each has.
-        claim=entry.claim if facts.shard else entry.claim_of(spec.id for spec in specs),
+        claim=entry.claim_of(spec.id for spec in specs),
         gating=False,
         verdict=verdict,
         observed="; ".join(catalogue.sentence(word, [entry.id]) for word in words) or None,
@@ -405,5 +403,5 @@ def _missing_specs(entry: Entry, plan: Plan, executed: set[str]) -> Iterable[Spe
     """The specs of a control that were left out or not reached, as not_run."""
     for spec, named in {**plan.specs, **plan.left_out}.items():
         if entry.id in named and spec not in executed:
-            reason = plan.absent(spec) if spec in plan.left_out else INTERRUPTED
+            reason = LEFT_OUT if spec in plan.left_out else INTERRUPTED
             yield Spec(id=spec, verdict=Verdict.NOT_RUN, duration_s=0.0, message=reason)

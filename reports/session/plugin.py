@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options.declare(
         parser.getgroup("drillbook", "drillbook: evidence of a run"),
         *(options.EVIDENCE, options.ONLY_EVIDENCE, options.RUN_DIR, options.CALLED_AS),
-        *(options.CONTROLS, options.FIRST, options.SHARD, options.STRICT, options.SEED),
+        *(options.CONTROLS, options.FIRST, options.STRICT, options.SEED),
         *(options.ONE_QUESTION, options.OWN_QUESTION, options.VERIFY_FROM, options.VERIFY_TO),
         *(options.CONFIG, options.WAIVERS, options.CERTIFIED, options.REASON, options.OPERATOR),
         *(options.INSTANCE, options.SIGNING_KEY, options.SIGNING_KEY_ENV, options.TSA),

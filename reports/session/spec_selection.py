@@ -1,73 +1,23 @@
 """Which specs a run executes, in which order, and why it leaves others out.
 
-A run may be in several parts (shards), each on a machine of its own. Each part finds its specs from
-the list of all specs, without talking to the others. Specs that share a control stay together, so
-that a part judges whole controls. The order follows from the seed: a spec that depends on another
-fails sooner or later.
+The order follows from the seed: a spec that depends on another fails sooner or later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from random import Random
-from typing import NamedTuple
 
 import pytest
 
-from drillbook.core.options import SHARD
 from reports.controls import Catalogue, patterns
 from reports.errors import ReportError
-from reports.evidence.model import ELSEWHERE, INTERRUPTED, LEFT_OUT, NO_SPEC, OUTSIDE
+from reports.evidence.model import INTERRUPTED, LEFT_OUT, NO_SPEC, OUTSIDE
 
 # The mark of a spec that changes nothing.
 READING = "reading"
-
-
-class Shard(NamedTuple):
-    """One part of so many."""
-
-    number: int
-    of: int
-
-    def __str__(self) -> str:
-        return f"{self.number}/{self.of}"
-
-    @classmethod
-    def parse(cls, text: str) -> Shard:
-        """A shard from NUMBER/OF; ReportError for anything else."""
-        if wrong := SHARD.kind.fault(text):
-            raise ReportError(f"--shard {wrong}")
-        return cls(*map(int, text.split("/")))
-
-    def choose(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
-        """The items of this part, in their order."""
-        # A group goes to the smallest part so far, the largest group first.
-        parts: list[set[str]] = [set() for _ in range(self.of)]
-        for group in sorted(_groups(items), key=lambda group: (-len(group), min(group))):
-            min(parts, key=len).update(group)
-        return [item for item in items if item.nodeid in parts[self.number - 1]]
-
-
-def _groups(items: Sequence[pytest.Item]) -> list[set[str]]:
-    """The specs in groups that share a control or an xdist_group, directly or through others."""
-    groups: list[tuple[set[str], set[str]]] = []
-    for item in items:
-        specs, ties = {item.nodeid}, _ties(item)
-        apart = []
-        for group in groups:
-            if group[1] & ties:
-                specs, ties = specs | group[0], ties | group[1]
-            else:
-                apart.append(group)
-        groups = [*apart, (specs, ties)]
-    return [specs for specs, _ in groups]
-
-
-def _ties(item: pytest.Item) -> set[str]:
-    marks = [*item.iter_markers("control"), *item.iter_markers("xdist_group")]
-    return {f"{mark.name} {named}" for mark in marks for named in mark.args}
 
 
 def shuffle(items: Iterable[pytest.Item], seed: int) -> list[pytest.Item]:
@@ -113,10 +63,8 @@ class Plan:
     selection: tuple[str, ...] = ()
     one_question: bool = False
     own_question: bool = False
-    shard: Shard | None = None
     specs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     left_out: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    elsewhere: set[str] = field(default_factory=set)
     uncollected: list[str] = field(default_factory=list)
     chosen: tuple[str, ...] = ()
 
@@ -130,9 +78,6 @@ class Plan:
             items[:] = [item for item in found if chosen.intersection(controls(item))]
             if self.own_question:
                 self.chosen = tuple(one for one in catalogue.ids if one in chosen)
-        if self.shard:
-            whole, items[:] = list(items), self.shard.choose(items)
-            self.elsewhere |= {item.nodeid for item in whole} - {item.nodeid for item in items}
         kept = {item.nodeid for item in items}
         return [item for item in found if item.nodeid not in kept]
 
@@ -180,16 +125,12 @@ class Plan:
         """Why no spec of a control was executed."""
         if any(control in named for named in self.specs.values()):
             return INTERRUPTED
-        if out := [spec for spec, named in self.left_out.items() if control in named]:
-            return self.absent(out[0])
+        if any(control in named for named in self.left_out.values()):
+            return LEFT_OUT
         if self.one_question and not self.uncollected:
             return OUTSIDE
         broken = f"; could not be collected: {', '.join(self.uncollected)}"
         return NO_SPEC + (broken if self.uncollected else "")
-
-    def absent(self, spec: str) -> str:
-        """Why a spec was left out."""
-        return ELSEWHERE if spec in self.elsewhere else LEFT_OUT
 
     def _check(self, item: pytest.Item, catalogue: Catalogue) -> None:
         named = controls(item)
@@ -211,11 +152,10 @@ def controls(item: pytest.Item) -> tuple[str, ...]:
 
 
 def plan(config: pytest.Config) -> Plan:
-    """The plan that the options ask for; ReportError for a wrong --shard."""
+    """The plan that the options ask for."""
     option = config.getoption
     return Plan(
         selection=patterns(option("--controls")),
         one_question=option("--one-question") or option("--own-question"),
         own_question=option("--own-question"),
-        shard=Shard.parse(option("--shard")) if option("--shard") else None,
     )

@@ -31,7 +31,6 @@ recover = partial(call, "key recover")
 verify = partial(call, "evidence verify")
 sign_off = partial(call, "evidence sign-off")
 render = partial(call, "evidence render")
-merge = partial(call, "evidence merge")
 history = partial(call, "history")
 period = partial(call, "history report")
 

@@ -74,7 +74,6 @@ PARSED = {
     r"drill .*--to-database": "takes a stack; test_drill.py has one",
     r"verify --stack embedded": "takes half a minute; the test of the wheel runs one",
     r"verify --stack containers(?! --image \S+$)": "takes an engine, an image and minutes",
-    r"verify --shard": "a shard of a run takes minutes; tests/unit/reports/session joins some",
     r"verify --sign \S+ --tsa": "takes a time-stamp authority, as evidence timestamp does here",
     r"rehearse .*reference:": "takes a minute and a whole backup; test_drill.py has one",
     r"rehearse .*(--from|--to) infisical": "its images are not here; image:now stands for all",

@@ -101,7 +101,7 @@ def test_each_command_that_answers_has_a_schema():
     forms = (options.OUTPUT, options.FINDINGS, options.LISTING)
     answering = {one.name.replace(" ", "-") for one in COMMANDS if {*forms} & {*one.options}}
     files = {path.name.removesuffix("-1.schema.json") for path in FOLDER.glob("*-1.schema.json")}
-    assert answering == files - {"evidence", "matrix"}
+    assert answering == files - {"evidence"}
 
 
 def test_preflight_says_less_or_more_when_asked(folder, capsys):

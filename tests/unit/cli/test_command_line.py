@@ -105,7 +105,7 @@ WRONG = [
     ("verify --workers 1e3", "give a number"),
     ("verify --seed abc", "--seed: abc: give a number from 0"),
     ("verify --seed -1", "give a number"),
-    ("verify --shard 3/2", "such as 2/5"),
+    ("qualify --shard 3/2", "such as 2/5"),
     ("verify --budget 12", "is not of the form 100x12"),
     ("qualify --healthy some", "give a number from 0 to 1000"),
     (shlex.join([*DRILL, "--rto", "4x"]), "--rto: 4x: write a duration such as 4h"),
@@ -120,7 +120,6 @@ WRONG = [
     ("diagnose backend.lg", "did you mean backend.log?"),
     ("diagnose dangling.log", "LOG: dangling.log is a link to what does not exist; check it"),
     ("evidence verify bundel.zip", "did you mean bundle.zip?"),
-    ("evidence merge folder nowhere", "nowhere does not exist"),
     ("drill 'cost$5.sql' --env-file keys.env", "BACKUP: cost$5.sql does not exist"),
     ("drill 'a b.sql' --env-file keys.env", "BACKUP: a b.sql does not exist"),
     ("drill 'a\"b.sql' --env-file keys.env", 'BACKUP: a"b.sql does not exist'),
@@ -319,7 +318,7 @@ def test_a_wrong_line_loads_no_heavy_library_and_is_refused_soon(folder):
     "line",
     [
         *("evidence render", "evidence export --format=ctrf", "evidence verify --unsigned"),
-        *("evidence merge .", "evidence seal", "key check --env-file=keys.env"),
+        *("evidence seal", "key check --env-file=keys.env"),
         *("evidence sign-off --act=approved --name=Ada", "env diff keys.env", "runbook lint"),
     ],
 )

@@ -102,8 +102,8 @@ def test_the_question_of_a_run_is_told_from_its_record():
     assert seen().question == "verify"
     assert seen(subject=subject.model_copy(update={"driver": "remote"})).question == "live"
     assert seen(run=facts.model_copy(update={"asked": ("KEY-3", "KEY-5")})).question == "keys"
-    chosen = facts.model_copy(update={"selection": ("KEY-*",), "shard": "1/2"})
-    assert seen(run=chosen).question == "verify KEY-*, shard 1/2"
+    chosen = facts.model_copy(update={"selection": ("KEY-*",)})
+    assert seen(run=chosen).question == "verify KEY-*"
     rekeyed = facts.model_copy(update={"command": "pytest suites/change --rekeyed=new.sql"})
     assert seen(run=rekeyed).question == "rekey"
     for command, question in (("preflight --env-file a", "preflight"), ("key rekey b", "rekey")):

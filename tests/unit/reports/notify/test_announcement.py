@@ -148,9 +148,8 @@ def test_a_run_that_judged_nothing_is_neither_a_pass_nor_a_recovery(hooks, tmp_p
     assert notice["type"] == "warning"
 
 
-@pytest.mark.parametrize("shard", [None, "1/2"])
-def test_a_pass_beside_a_violated_advisory_control_is_told_with_its_warning(hooks, tmp_path, shard):
-    run = ran(0, shard=shard)
+def test_a_pass_beside_a_violated_advisory_control_is_told_with_its_warning(hooks, tmp_path):
+    run = ran(0)
     advisory = next(one for one in run.result.controls if not one.gating)
     controls = tuple(
         one.model_copy(update={"verdict": Verdict.VIOLATED}) if one is advisory else one
@@ -163,8 +162,8 @@ def test_a_pass_beside_a_violated_advisory_control_is_told_with_its_warning(hook
     warning = f"; {advisory.id} is violated: do not rely on what is checked there."
     notices, [(_, ping)] = told(hooks)
     for said in (notices[0], ping.partition("\n")[0]):
-        assert said.endswith("(«CANARY»)" if shard else f"passed («CANARY»){warning}")
-    assert shard or warning[2:] in outcome(run.result).next
+        assert said.endswith(f"passed («CANARY»){warning}")
+    assert warning[2:] in outcome(run.result).next
 
 
 def test_pytest_can_keep_it_in_a_set(tmp_path):
@@ -178,7 +177,7 @@ def test_success_is_a_notice_on_wish(hooks, tmp_path):
     assert told(hooks)[0] == ["drillbook drill: passed (SYS-042)"]
 
 
-@pytest.mark.parametrize("way", ["exception", "SIGTERM", "in a shard"])
+@pytest.mark.parametrize("way", ["exception", "SIGTERM", "in a run"])
 def test_an_interruption_never_passes(hooks, tmp_path, way):
     before = signal.getsignal(signal.SIGTERM)
     try:

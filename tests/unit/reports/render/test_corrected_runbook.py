@@ -6,7 +6,6 @@ from shutil import which
 
 import pytest
 
-from reports.evidence.context import PartOfRun
 from reports.render import markdown
 from reports.verdict import Verdict
 from tests.support import sample_run
@@ -33,26 +32,6 @@ def test_what_was_not_judged_is_open_and_nothing_else():
     missing = [one for one in unjudged if not any(f"({one})" in line for line in lines)]
     assert missing == []
     assert [line for line in lines if not any(f"({control})" in line for control in unjudged)] == []
-
-
-def test_a_joined_run_is_repeated_shard_by_shard_and_without_a_seed():
-    def commands(**facts):
-        facts = {"command": "drillbook evidence merge a b"} | facts
-        run = RUN.model_copy(update={"run": RUN.run.model_copy(update=facts)})
-        return markdown.reproduce(run).partition("## What may differ")[0]
-
-    assert "merge a b --seed=" in commands()
-    shard = PartOfRun(
-        id="a",
-        shard="1/2",
-        seed=1,
-        host="here",
-        secrets_known=0,
-        started=RUN.run.started,
-        finished=RUN.run.finished,
-    )
-    assert "--seed" not in commands(parts=(shard,))
-    assert "each shard" in commands(parts=(shard,))
 
 
 @pytest.mark.parametrize(

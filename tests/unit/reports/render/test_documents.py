@@ -12,7 +12,6 @@ import pytest
 from drillbook.core.application import ROOT
 from reports.evidence.context import Action, Deviations, Exclusion, Organisation, Scope, SignOff
 from reports.evidence.model import (
-    ELSEWHERE,
     LEFT_OUT,
     OUTSIDE,
     Backend,
@@ -592,17 +591,6 @@ def test_an_approver_who_executed_the_run_is_shown_in_amber():
         assert ('class="warns"' in text, warns) == (False, False)
 
 
-def test_interrupted_shard_counts_the_controls_of_its_own():
-    run = run_of(GOOD, IDLE, IDLE, GOOD, GOOD, IDLE, interrupted=True, shard="1/2")
-    third = next(one for one in run.controls[::-1] if one.gating)
-    specs = tuple(one.model_copy(update={"message": ELSEWHERE}) for one in third.specs)
-    specs = tuple(one.model_copy(update={"verdict": IDLE}) for one in specs)
-    moved = third.model_copy(update={"specs": specs})
-    controls = tuple(moved if one is third else one for one in run.controls)
-    said = outcome(run.model_copy(update={"controls": controls})).sentence
-    assert "1 of 2 gating controls were judged before." in said
-
-
 def test_stopped_run_says_how_far_it_came_and_is_not_green():
     run = run_of(GOOD, GOOD, GOOD, GOOD, GOOD, IDLE, stopped="no disk")
     run = run.model_copy(update={"exit_code": 3})
@@ -710,7 +698,7 @@ def test_findings_of_one_place_or_request_are_one_sentence():
     ("command", "again"),
     [
         (
-            "drillbook verify --stack containers --image 'a b:1' --control=KEY-* --shard 1/2",
+            "drillbook verify --stack containers --image 'a b:1' --control=KEY-*",
             "drillbook verify --stack containers --image 'a b:1' --seed 42 --control KEY-3",
         ),
         (

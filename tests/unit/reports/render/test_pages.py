@@ -9,8 +9,6 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
-from reports.history import compare as matrix_page
-from reports.history.compare import matrix
 from reports.history.overview import render as history_page
 from reports.render import html
 from tests.support import sample_run
@@ -49,7 +47,6 @@ def pages(tmp_path_factory):
         "report": html.render(sample_run.run(run=facts)),
         "rehearsal": html.render(sample_run.waived_run(subject=rehearsal)),
         "history": history_page(history(), "runs", date(2027, 1, 1)),
-        "matrix": matrix_page.render_page(matrix([sample_run.run(), sample_run.waived_run()])),
         "of 1000": html.render(sample_run.large_run(1000)),
     }
     for name, text in made.items():
@@ -57,7 +54,7 @@ def pages(tmp_path_factory):
     return {name: folder / f"{name}.html" for name in made}
 
 
-ALL = pytest.mark.parametrize("name", ["report", "rehearsal", "history", "matrix"])
+ALL = pytest.mark.parametrize("name", ["report", "rehearsal", "history"])
 
 
 def find(browser, selector):
@@ -75,7 +72,7 @@ def shown(browser):
     return browser.run(SHOWN)
 
 
-@pytest.mark.parametrize("name", ["report", "rehearsal", "history", "matrix", "of 1000"])
+@pytest.mark.parametrize("name", ["report", "rehearsal", "history", "of 1000"])
 def test_page_is_quiet_and_asks_for_nothing_but_itself(browser, pages, name):
     browser.open(pages[name])
     said, asked = browser.noise()

@@ -47,7 +47,6 @@ def test_runs_are_found_by_their_image_the_newest_whole_one(tmp_path):
     whole = {"selection": (), "asked": ()}
     runs = [("a:1", whole, Verdict.VIOLATED), ("a:1", whole, FIRST.verdict)]
     runs += [("a:1", {**whole, "asked": (FIRST.id,)}, OTHER), ("b:2", whole, OTHER)]
-    runs += [("a:1", {**whole, "shard": "1/2"}, OTHER)]
     runs += [("a:1", {**whole, "interrupted": True}, OTHER)]
     runs += [("a:1", {**whole, "command": "drillbook verify --mutant=LosesRows"}, OTHER)]
     for number, (image, changes, verdict) in enumerate(runs):
