@@ -35,7 +35,7 @@ _MOST_NAMED = 4
 @state_outcome(", so nothing is known")
 def check_key(given: SimpleNamespace) -> int:
     """Try the keys on the backup and print the answer; the exit code."""
-    keys, unread = key_files.load_all(given.env_file)
+    keys, untried = key_files.load_all(given.env_file)
     selection = parse_selection(given.select, given.seed)
     with (
         backup_for_command(given.backup, given.backup_options, selection) as found,
@@ -48,11 +48,11 @@ def check_key(given: SimpleNamespace) -> int:
         backup, answers = key_check.try_keys(dump, path, keys)
     with whole_output():
         if given.output == "json":
-            write_answer(backup, name, answers, unread)
+            write_answer(backup, name, answers, untried)
         else:
-            sys.stdout.write(as_text(backup, name, answers, unread, given.backup_options))
+            sys.stdout.write(as_text(backup, name, answers, untried, given.backup_options))
     key_files.warn_of_permissions("key check", *(key.path for key in keys))
-    return key_check.EXIT[key_check.best(answers).word]
+    return key_check.EXIT[key_check.best(answers, untried).word]
 
 
 @dataclass
@@ -86,26 +86,26 @@ class _Judgement:
 @state_outcome(", so nothing is known")
 def check_backup(given: SimpleNamespace) -> int:
     """Judge the backup that the options name; the exit code."""
-    keys, unread = key_files.load_all(given.env_file)
+    keys, untried = key_files.load_all(given.env_file)
     selection = parse_selection(given.select, given.seed)
     with backup_for_command(given.backup, given.backup_options, selection) as backup:
-        judgement = _read(backup, keys)
+        judgement = _read(backup, keys, untried)
         _judge(judgement, given)
         _compare(judgement, share(given.drop))
     if given.output == "json":
-        _write_json(judgement, unread)
+        _write_json(judgement, untried)
     else:
         sys.stdout.write(f"{printable(f'{judgement.word}: {_sentence(judgement)}')}\n")
     key_files.warn_of_permissions("backup check", *(key.path for key in keys))
     return judgement.exit_code
 
 
-def _read(backup: LocalBackup, keys: list[KeyFile]) -> _Judgement:
+def _read(backup: LocalBackup, keys: list[KeyFile], untried: list[str]) -> _Judgement:
     with tables.open_dump(backup.path) as dump:
         known, answers = key_check.try_keys(dump, backup.path, keys)
         changed, now = changed_at(backup.path), datetime.now(UTC)
         old = age(known, backup.path, changed, now, backup.dumped_at)
-        holds, best = take_inventory(dump, known), key_check.best(answers)
+        holds, best = take_inventory(dump, known), key_check.best(answers, untried)
         return _Judgement(backup, known, old, holds, best)
 
 
@@ -212,7 +212,7 @@ def _sentence(judgement: _Judgement) -> str:
     return "; ".join(parts)
 
 
-def _write_json(judgement: _Judgement, unread: list[str]) -> None:
+def _write_json(judgement: _Judgement, untried: list[str]) -> None:
     key, backup = judgement.key, judgement.backup
     write_json(
         "backup-check",
@@ -224,7 +224,7 @@ def _write_json(judgement: _Judgement, unread: list[str]) -> None:
         backup=about_backup(judgement.facts, backup.shown),
         age=asdict(judgement.age),
         key={"file": key.file.path, "label": key.file.label, "answer": key.word},
-        not_tried=unread,
+        not_tried=untried,
         secrets_opened=key.proof.secrets_opened,
         kept=judgement.kept,
         passed_over=backup.picked.skipped if backup.picked else (),

@@ -189,6 +189,9 @@ def whole_output(also: str = "") -> Iterator[None]:
 
     also says what was written to a file all the same.
     """
+    # The stream that Python started with; the command replaces one that was closed.
+    if sys.__stdout__ is None:
+        raise BadInput("standard output is closed, so no answer could be written; open it")
     try:
         yield
         sys.stdout.flush()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from shlex import quote
 from typing import Any, Literal
@@ -175,14 +175,22 @@ def _past_of(file: KeyFile, dump: Dump) -> list[str]:
     return []
 
 
-def best(answers: Sequence[Answer]) -> Answer:
-    """The deciding answer: the key in force, else one that opens, else one that opens something."""
+def best(answers: Sequence[Answer], untried: Sequence[str] = ()) -> Answer:
+    """The deciding answer: the key in force, else one that opens, else one that opens something.
+
+    untried says which keys could not be tried, and why. Where there are any, no answer is DOES NOT
+    OPEN: one of them may be the key.
+    """
     order: list[Word] = ["OPENS", "CANNOT TELL", "DOES NOT OPEN"]
 
     def rank(answer: Answer) -> tuple[int, bool, int]:
         return order.index(answer.word), not is_in_force(answer.proof), -answer.proof.roots_opened
 
-    return min(answers, key=rank)
+    decisive = min(answers, key=rank)
+    if decisive.word == "DOES NOT OPEN" and untried:
+        reasons = (_UNTRIED, *decisive.reasons)
+        return replace(decisive, word="CANNOT TELL", reasons=reasons)
+    return decisive
 
 
 def is_in_force(proof: Proof) -> bool:
@@ -191,6 +199,7 @@ def is_in_force(proof: Proof) -> bool:
     return not states or "active" in states
 
 
+_UNTRIED = 'not every key was tried (see "not tried"), and none of the others opens it'
 _MOST_PROJECTS = 20
 _KINDS = {2: "keys held by bots, as until 2024", 3: "keys held by the KMS"}
 _NEXT: dict[Word, str] = {
@@ -231,6 +240,10 @@ _CUT = (
     "if this is a copy, fetch it again, and compare the sizes, since a transfer may have cut it; "
     "only if the original is cut, too, take an older one"
 )
+_TRY_THEM = (
+    "write each key that was not tried into a file of its own, as ENCRYPTION_KEY=…, and check "
+    "again; make no new key"
+)
 _ELSEWHERE = (
     "no key file can prove this part, of this backup or of another one: restore it where that HSM "
     "or KMS can be reached, and read its secrets there"
@@ -246,27 +259,27 @@ def as_text(
     facts: Backup,
     name: str,
     answers: Sequence[Answer],
-    unread: Sequence[str] = (),
+    untried: Sequence[str] = (),
     options: str | None = None,
 ) -> str:
     """The answer for a terminal, with its reasons, the facts of the backup and the next step.
 
-    unread says why a key file could not be tried; options is the file of --backup-options.
+    untried says why a key file could not be tried; options is the file of --backup-options.
     """
-    return "\n".join(_lines(facts, name, answers, unread, options)) + "\n"
+    return "\n".join(_lines(facts, name, answers, untried, options)) + "\n"
 
 
 def _lines(
-    facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str], options: str | None
+    facts: Backup, name: str, answers: Sequence[Answer], untried: Sequence[str], options: str | None
 ) -> Iterator[str]:
-    decisive = best(answers)
+    decisive = best(answers, untried)
     yield f"{decisive.word}: {_sentence(decisive)}"
     yield from (f"  because {reason}" for reason in map(safe_text, decisive.reasons))
     yield ""
     yield f"  key        {_key(decisive)}"
-    others = (answer for answer in answers if answer is not decisive)
+    others = (answer for answer in answers if answer.file is not decisive.file)
     yield from (f"  tried too  {_key(other)}: {other.word}" for other in others)
-    yield from (f"  not tried  {safe_text(reason)}" for reason in unread)
+    yield from (f"  not tried  {safe_text(reason)}" for reason in untried)
     yield from _about(facts, name)
     yield from _numbers(decisive.proof)
     yield ""
@@ -302,6 +315,8 @@ def _lines(
         todo = _ELSEWHERE
     if decisive.word == "CANNOT TELL" and facts.damage:
         todo = _CUT
+    if decisive.reasons[:1] == (_UNTRIED,):
+        todo = _TRY_THEM
     if decisive.word == "OPENS" and not is_in_force(proof):
         todo, command = _NOT_IN_FORCE, None
     if decisive.word == "OPENS" and (facts.beyond or facts.rows_alone):
@@ -448,10 +463,10 @@ def safe_text(text: str) -> str:
 
 
 def write_answer(
-    facts: Backup, name: str, answers: Sequence[Answer], unread: Sequence[str] = ()
+    facts: Backup, name: str, answers: Sequence[Answer], untried: Sequence[str] = ()
 ) -> None:
     """Write the answer as JSON: `answer`, `exit_code`, `backup`, and `keys` with each key."""
-    decisive = best(answers)
+    decisive = best(answers, untried)
     write_json(
         "key-check",
         answer=decisive.word,
@@ -459,7 +474,7 @@ def write_answer(
         reasons=decisive.reasons,
         backup=about_backup(facts, name),
         keys=[_as_data(answer) for answer in answers],
-        not_tried=list(unread),
+        not_tried=list(untried),
     )
 
 

@@ -54,12 +54,14 @@ def test_a_full_output_is_no_finding(files, name):
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-@pytest.mark.parametrize(
-    ("given", "code"), [(["key", "check", *words("check_key")], 0), (["key", "chekc"], 3)]
-)
-def test_a_closed_stream_is_no_finding(files, closed, given, code):
+@pytest.mark.parametrize("given", [["key", "check", *words("check_key")], ["key", "chekc"]])
+def test_a_closed_stream_is_no_finding(files, closed, given):
+    # An answer that cannot be written is none.
+    answered = given[1] == "check" and ">&-" not in closed.split()
     line = shlex.join([sys.executable, "-m", "drillbook.cli", *given])
-    assert subprocess.run(["sh", "-c", f"{line} {closed}"], check=False).returncode == code
+    assert subprocess.run(["sh", "-c", f"{line} {closed}"], check=False).returncode == (
+        0 if answered else 3
+    )
 
 
 @pytest.mark.parametrize("given", [["key", "chekc"], ["key", "check", "none.sql", "--env-file=k"]])

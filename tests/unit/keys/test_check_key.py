@@ -95,6 +95,25 @@ def test_a_missing_key_file_does_not_end_the_comparison(capsys, backup, right, t
     assert "set ENCRYPTION_KEY to this key and redeploy (where the image's tag moves" in printed.out
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_file_that_was_not_tried_leaves_the_answer_open(capsys, backup, wrong, key_file, order):
+    notes = key_file("notes.txt", f"the key is {KEYS['2024-10']}\n")
+    code, told = asked(capsys, backup, *[wrong, notes][::order])
+    assert (code, told["answer"], len(told["not_tried"])) == (2, "CANNOT TELL", 1)
+    _, printed = asked(capsys, backup, wrong, notes, form="text")
+    assert printed.out.startswith("CANNOT TELL: ")
+    assert "Next: write each key that was not tried into a file of its own" in printed.out
+    assert f"not tried  environment file {notes}, line 1" in printed.out
+
+
+def test_a_key_after_a_colon_is_read_as_compose_reads_it(capsys, backup, wrong, key_file):
+    colon = key_file("colon.env", f"AUTH_SECRET: x\nENCRYPTION_KEY: {KEYS['2024-10']}\n")
+    code, told = asked(capsys, backup, wrong, colon)
+    assert (code, told["answer"], told["not_tried"]) == (0, "OPENS", [])
+    other = key_file("other.env", f"ENCRYPTION_KEY: {WRONG}\n")
+    assert asked(capsys, backup, wrong, other)[0] == 1
+
+
 def test_a_key_that_others_can_read_is_warned_of(capsys, backup, right):
     Path(right).chmod(0o644)
     code, printed = asked(capsys, backup, right, form="text")
@@ -416,6 +435,13 @@ def test_a_command_line_does_all_this(backup, right):
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"OPENS")
+
+
+def test_an_answer_that_nobody_can_read_is_no_success(backup, right):
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, "--env-file", right]
+    done = subprocess.run(command, input=dump("2024-10").encode(), stderr=subprocess.PIPE)
+    assert done.returncode == 3
+    assert b"standard output is closed, so no answer could be written" in done.stderr
 
 
 def test_a_root_key_that_cannot_be_resolved_hides_no_encryption_key(capsys, backup, right):
