@@ -151,13 +151,24 @@ class Period:
 
     @property
     def result(self) -> str:
-        """The sentence in a few words; where nothing was due, nothing was complete."""
+        """The sentence in a few words; where nothing was due, nothing was complete.
+
+        Where no drill was in force at the end of the period, it says since when.
+        """
         states = {one.state for one in self.dues}
         if self.open or self.troubles:
             return "Incomplete"
         if "done" not in states:
-            return "Nothing was due"
+            return self._unproven or "Nothing was due"
         return "Complete so far" if "not yet due" in states else "Complete"
+
+    @property
+    def _unproven(self) -> str:
+        """Since when no drill of any system is in force; empty where one is."""
+        drills = [duty for duty in self.duties if duty.act.id == "drill"]
+        end = min(self.until, self.today)
+        since = [lapse.first for lapse in self.lapses if lapse.duty in drills and lapse.last == end]
+        return f"No proof in force since {day(max(since))}" if len(since) == len(drills) else ""
 
 
 def duties_of(declared: Declared) -> tuple[Duty, ...]:

@@ -66,8 +66,7 @@ def test_cures_cite_a_section_of_the_runbook():
         [died("Something went wrong")],
         [died("Invalid credentials", reqId="req-1")],
         [died(KEY, reqId="req-1")],
-        [entry(30, KEY)],
-        ["Unsupported state or unable to authenticate data was the title of a talk"],
+        ["the talk: Unsupported state or unable to authenticate data"],
         ["[" * 100_000],
         ["{" + '"a":{' * 50_000],
         ["\ufffd\x1b[31m{}"],
@@ -331,6 +330,33 @@ def run(*arguments, given=b""):
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        json.dumps({"level": 60, "time": 1, "msg": KEY}),
+        json.dumps({"level": "fatal", "err": {"type": "Error", "message": KEY}, "msg": KEY}),
+        json.dumps({"level": 40, "msg": KEY}),
+        entry(30, KEY),
+        KEY,
+        f"backend-1  | {KEY}",
+        f"[07:16:18.123] FATAL (1): {KEY}",
+        f"[2026-11-30 07:16:18.123 +0000] ERROR: {KEY}",
+        f'"message": "{KEY}",',
+    ],
+)
+def test_a_failure_is_known_by_its_words_at_any_level_and_in_any_form(line):
+    code, said, _ = run("-", given=line.encode())
+    assert (code, "wrong_encryption_key" in said) == (0, True)
+    assert run("-", given=f"{line}\nWelcome back!\n".encode())[0] == 2
+
+
+@pytest.mark.parametrize("given", [b"", b"\n \n"])
+def test_an_empty_log_is_said_to_be_empty(given):
+    code, said, complaint = run("-", given=given)
+    assert (code, said) == (3, "")
+    assert "standard input is empty; give the backend's log" in complaint
+
+
 def test_command_names_a_cause_and_cites_the_runbook(tmp_path):
     log = tmp_path / "backend.log"
     log.write_text(died(KEY) + "\n")
@@ -389,7 +415,14 @@ def test_a_start_without_users_is_said_to_be_one(log, is_empty):
 
 @pytest.mark.parametrize(
     ("arguments", "given"),
-    [(["/nowhere/backend.log"], b""), (["."], b""), ([""], b""), ([], b""), (["-"], b"PK\0\0")],
+    [
+        (["/nowhere/backend.log"], b""),
+        (["."], b""),
+        ([""], b""),
+        ([], b""),
+        (["-"], b"PK\0\0"),
+        (["-"], b""),
+    ],
 )
 def test_bad_input_is_one_sentence(arguments, given):
     code, said, complaint = run(*arguments, given=given)

@@ -322,6 +322,10 @@ def test_a_part_that_has_not_ended_is_not_yet_due(year, capsys):
     [
         ("2026-01-01", "2026-12-30", "Complete so far", "2 of 2 due acts were done; 2 fall due"),
         ("2026-06-01", "2026-08-30", "Nothing was due", "Nothing fell due by 30 August 2026"),
+        (
+            *("2024-06-01", "2024-08-30", "No proof in force since 1 June 2024"),
+            "Nothing fell due by 30 August 2024",
+        ),
     ],
 )
 def test_a_period_that_is_shorter_than_the_cadence_is_not_complete(
