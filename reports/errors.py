@@ -32,14 +32,6 @@ class Distrusted(ReportError):
     """A bundle was changed after it was sealed, or its maker is unknown (exit code 1)."""
 
 
-class Untrusted(Distrusted):
-    """A bundle has no signature, or one that names no key its reader trusts."""
-
-
-class Undecided(Distrusted):
-    """A file next to a bundle is missing, unreadable or another: the bundle may be whole."""
-
-
 class Unqualifiable(ReportError):
     """The qualification cannot start or be read; the message says what to do."""
 

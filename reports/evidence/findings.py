@@ -1,8 +1,7 @@
 """Findings about what was declared: what an exercise lacks or contradicts, and its keys.
 
 The register of keys is matched by label with the keys that a run saw. RULES is the version of these
-rules, of their sentences, and of the signed result (reports/seal/manifest.py): a change of any
-takes a new one, here and in docs/verify_bundle.py.
+rules, and of the signed result (reports/seal/verify_bundle.py): a change takes a new one.
 """
 
 from __future__ import annotations
@@ -20,10 +19,7 @@ UNREGISTERED = "used, and not in the register"
 
 
 def judge(run: Run) -> Run:
-    """The run with the findings of its exercise; without a declared exercise there are none.
-
-    Verification by the same rules finds them again and compares.
-    """
+    """The run with the findings of its exercise; without a declared exercise there are none."""
     found = tuple(_findings(run)) if is_declared(run.exercise) else ()
     exercise = run.exercise.model_copy(update={"findings": found})
     return run.model_copy(update={"exercise": exercise, "rules": RULES})

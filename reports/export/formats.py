@@ -22,12 +22,10 @@ from reports.evidence.model import Run
 from reports.export import dashboards, oscal
 from reports.render import phrases
 from reports.render.terminal import Line, write
-from reports.seal.manifest import bundle_of
-from reports.seal.verification import PDF, Trust, intact
-from reports.seal.zip_file import read_entries
+from reports.seal.verification import intact
+from reports.seal.verify_bundle import PDF, Trust, bundle_of
 from reports.verdict import IDLE, PASSED
 
-_LARGEST = 25_000_000
 _RENEWAL = {
     "monthly": "ONE_MONTH",
     "quarterly": "THREE_MONTHS",
@@ -39,8 +37,8 @@ _RENEWAL = {
 def main(given: SimpleNamespace) -> int:
     """Write the files from a bundle that fits together; the exit code."""
     bundle, out = bundle_of(Path(given.bundle)), Path(given.out or "")
-    run, _ = intact(bundle, Trust(unsigned=True), "nothing is exported from it")
-    files = _FORMATS[given.format](run, read_entries(bundle, [PDF], _LARGEST).get(PDF))
+    run, examination = intact(bundle, Trust(unsigned=True), "nothing is exported from it")
+    files = _FORMATS[given.format](run, examination.files.get(PDF))
     out.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         write_document(out / name, content)

@@ -22,9 +22,9 @@ from reports.history.status import Standing, standings
 from reports.render import phrases
 from reports.render.html import render_template
 from reports.render.terminal import Line, wrap, write
-from reports.seal.manifest import BUNDLE
 from reports.seal.signature import load_trusted_keys
-from reports.seal.verification import Trust, intact
+from reports.seal.verification import intact
+from reports.seal.verify_bundle import BUNDLE, Trust
 from reports.verdict import FAILED, PASSED
 
 _RED, _YELLOW, _GREEN = ("red", "bold"), ("yellow",), ("green", "bold")

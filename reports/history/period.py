@@ -25,15 +25,13 @@ from reports.config.due_dates import cadence_in_words, next_due_day
 from reports.config.fleet_file import Instance
 from reports.errors import BadBundle, BadEvidence, Distrusted
 from reports.evidence.context import Action, Report, Schedule, Waiver
-from reports.evidence.json_file import LARGEST, RECORD
+from reports.evidence.json_file import RECORD
 from reports.evidence.model import BackupFile, Run
 from reports.history.runs import History, Past, load_record, past_of
 from reports.history.status import ACTS, Act, has_failed, recurs
 from reports.render.context_sections import day
-from reports.seal.manifest import BUNDLE
-from reports.seal.signature import Keys
-from reports.seal.verification import Trust, intact
-from reports.seal.zip_file import read_entries
+from reports.seal.verification import intact
+from reports.seal.verify_bundle import BUNDLE, Keys, Trust
 from reports.verdict import Verdict
 
 State = Literal["done", "missed", "not proven", "not yet due"]
@@ -269,7 +267,7 @@ def _entry(past: Past, folder: Path, keys: Keys | None, doubt_of: Callable[[Past
     sign_off = next(one.sentence for one in found.checks if one.name == "sign-off")
     past = past_of(sealed)
     # The sealed record counts, even if the file next to the bundle is another.
-    evidence = read_entries(place / BUNDLE, [RECORD], LARGEST)[RECORD]
+    evidence = found.files[RECORD]
     return Entry(
         past,
         sealed,

@@ -17,14 +17,11 @@ from types import SimpleNamespace
 from drillbook.core import run_directory
 from drillbook.core.display import printable, write_json
 from drillbook.core.files import read_file
-from reports.errors import Distrusted
 from reports.evidence.context import Organisation, Schedule
 from reports.evidence.json_file import RECORD
 from reports.history.runs import History, Past, find_runs, load_history
 from reports.history.status import of_system, recurs, sealed_past, standings
-from reports.seal.manifest import BUNDLE, SIGNATURE
-from reports.seal.signature import open_envelope
-from reports.seal.verification import ACTS, Trust
+from reports.seal.verify_bundle import ACTS, BUNDLE, SIGNATURE, Tampered, Trust, open_envelope
 from reports.verdict import PASSED, UNUSABLE
 
 # The name of a run, or of a matrix of runs: when it began, and three random bytes.
@@ -164,11 +161,11 @@ def _proofs(folder: Path, runs: Sequence[Past], today: date) -> Iterator[Past]:
     """The runs that `status` may name: of any one system and key that signed, or without."""
     by_key: dict[str, list[Past]] = defaultdict(list)
     for one in filter(recurs, runs):
-        with suppress(Distrusted, OSError):
+        with suppress(Tampered, OSError):
             envelope = read_file(folder / one.id / SIGNATURE, _LARGEST_ENVELOPE)
-            signatures = open_envelope(envelope).signatures
+            _, signer, _ = open_envelope(envelope)
             if past := sealed_past(folder, one.id, Trust(unsigned=True)):
-                by_key[next(iter(signatures))].append(past)
+                by_key[signer].append(past)
     for believed in (runs, *by_key.values()):
         systems = {one.facts.system for one in believed}
         for system in (None, *systems):

@@ -20,7 +20,7 @@ from pydantic import AliasPath, Field, ValidationError
 from drillbook.core.display import printable
 from drillbook.core.files import file_digest, open_file, read_file
 from reports.config.due_dates import next_due_day
-from reports.errors import BadEvidence, Distrusted, ReportError
+from reports.errors import BadEvidence, ReportError
 from reports.evidence import json_file
 from reports.evidence.context import EvidenceModel, Organisation, Time
 from reports.evidence.json_file import LARGEST, RECORD, strict_json
@@ -35,8 +35,8 @@ from reports.evidence.model import (
     Seal,
 )
 from reports.render.phrases import NO_CORRECTION, planted_bug
-from reports.seal.manifest import MANIFEST, digest, parse
-from reports.seal.zip_file import read_entries
+from reports.seal.verification import read_entries
+from reports.seal.verify_bundle import MANIFEST, Tampered, read_manifest, sha256
 from reports.verdict import HOLDS, PASSED, UNUSABLE, Verdict
 
 # Parts of a command line, of `drillbook` or of pytest, by which it is known what was asked.
@@ -415,12 +415,12 @@ def _past(seen: Seen, *, intact: bool = True) -> Past:
 def _is_as_sealed(folder: Path, evidence: bytes) -> bool:
     """Whether evidence is what the manifest in its folder says; True where there is no manifest."""
     try:
-        manifest = parse(read_file(folder / MANIFEST, LARGEST))
+        _, files = read_manifest(read_file(folder / MANIFEST, LARGEST))
     except FileNotFoundError:
         return True
-    except (OSError, Distrusted):
+    except (OSError, Tampered):
         return False
-    return manifest.digests.get(RECORD) == digest([evidence])
+    return RECORD in files and files[RECORD][1] == sha256(evidence)
 
 
 def _find_changed(folder: Path, found: Mapping[str, Past]) -> Iterator[tuple[str, str]]:
@@ -474,5 +474,5 @@ def load_files(origin: Path, names: Iterable[str]) -> dict[str, bytes]:
     with open_file(origin) as file:
         is_bundle = file.read(2) == b"PK"
     if is_bundle:
-        return read_entries(origin, names, LARGEST)
+        return read_entries(origin, names)
     return {RECORD: read_file(origin, LARGEST)}

@@ -34,9 +34,9 @@ from reports.history.runs import (
 )
 from reports.render.phrases import days
 from reports.render.terminal import Line, wrap, write
-from reports.seal.manifest import BUNDLE
 from reports.seal.signature import load_trusted_keys
-from reports.seal.verification import Trust, intact
+from reports.seal.verification import intact
+from reports.seal.verify_bundle import BUNDLE, Trust
 from reports.verdict import FAILED, PASSED, is_judged
 
 _RED: tuple[str, ...] = ("red", "bold")

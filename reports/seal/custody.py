@@ -19,9 +19,10 @@ from reports.errors import BadDeclaration, ReportError
 from reports.evidence.context import Acknowledgement, RegisteredKey
 from reports.evidence.json_file import strict_json
 from reports.evidence.model import Key
-from reports.seal import signature
-from reports.seal.manifest import in_toto
-from reports.seal.signature import Keys, SigningKey, load_trusted_keys
+from reports.seal.signature import SigningKey, load_trusted_keys
+from reports.seal.statement import in_toto
+from reports.seal.verification import checked
+from reports.seal.verify_bundle import Keys, check_signature
 
 _KIND = "urn:drillbook:custody:1"
 _LARGEST = 1 << 20
@@ -76,7 +77,8 @@ def _answers(folder: Path, key: DeclaredKey) -> Iterator[Acknowledgement]:
 
 
 def _read(path: Path, trusted: Keys) -> tuple[str, Acknowledgement]:
-    payload, signer = signature.verify(read_file(path, _LARGEST), trusted)
+    with checked(path.name):
+        payload, signer = check_signature(read_file(path, _LARGEST), trusted)
     try:
         said = strict_json(payload)
         (subject,) = said["subject"]

@@ -6,9 +6,8 @@ does not change after a run, so a sign-off is a file of its own next to the bund
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
@@ -22,25 +21,33 @@ from reports.evidence.model import Previous, Run, Seal
 from reports.redaction.redactor import Redactor
 from reports.render import phrases
 from reports.render.terminal import Line, printable, wrap, write
-from reports.seal import signature, timestamp, zip_file
-from reports.seal.manifest import (
+from reports.seal import signature, timestamp
+from reports.seal.signature import SigningKey
+from reports.seal.statement import in_toto, statement
+from reports.seal.verification import checked, intact
+from reports.seal.verify_bundle import (
+    ACTS,
     BUNDLE,
     MANIFEST,
+    SIGN_OFF,
     SIGNATURE,
+    SMALL,
+    Examination,
+    Tampered,
+    Trust,
+    Unusable,
     bundle_of,
-    digest,
-    in_toto,
     measure,
-    parse,
+    pack,
+    read_manifest,
+    render_manifest,
+    sha256,
     sign_off_file,
-    statement,
+    unpack,
 )
-from reports.seal.signature import SigningKey
-from reports.seal.verification import ACTS, SIGN_OFF, Examination, Trust, intact
 from reports.verdict import FAILED, PASSED, UNDECIDED
 
 BY_FILE = "file"
-_MANIFEST_BYTES = 4 << 20
 _LONGEST = 300
 
 
@@ -81,19 +88,25 @@ class Sealer(NamedTuple):
             return sealed._replace(trouble=f"cannot write {where}: {trouble.strerror}")
 
     def _pack(self, folder: Path, run: Run, clean: Callable[[Path], bool]) -> None:
-        manifest = measure(run.run.id, contents(folder))
-        with _new(folder / MANIFEST, clean) as path:
-            path.write_bytes(manifest.render())
+        files = {name: path.read_bytes() for name, path in contents(folder).items()}
+        files.pop(SIGNATURE, None)
+        measured = measure(files)
+        files[MANIFEST] = render_manifest(run.run.id, measured)
+        written = [(MANIFEST, files[MANIFEST])]
         if self.key:
-            with _new(folder / SIGNATURE, clean) as path:
-                path.write_bytes(self.key.sign(statement(run, manifest)))
-        else:
+            digests = {name: facts[1] for name, facts in measured.items()}
+            digests[MANIFEST] = sha256(files[MANIFEST])
+            files[SIGNATURE] = self.key.sign(statement(run, digests))
+            written.append((SIGNATURE, files[SIGNATURE]))
+        try:
+            packed = pack(files)
+        except ValueError as error:
+            raise ReportError(str(error)) from None
+        before = _digest_of(folder / BUNDLE)
+        if not self.key:
             (folder / SIGNATURE).unlink(missing_ok=True)
-        files, before = contents(folder), _digest_of(folder / BUNDLE)
-        with _new(folder / BUNDLE, clean) as path, path.open("wb") as target:
-            zip_file.pack(files, target)
-            target.flush()
-            os.fsync(target.fileno())
+        for name, data in (*written, (BUNDLE, packed)):
+            _write_clean(folder / name, data, clean)
         if before != _digest_of(folder / BUNDLE):
             for suffix in (".tsq", ".tsr"):  # of the earlier bundle
                 (folder / f"{BUNDLE}{suffix}").unlink(missing_ok=True)
@@ -128,7 +141,8 @@ def _keep_stamp(answer: bytes, bundle: Path) -> datetime:
 
     ReportError if there is another stamp of the bundle: an earlier one cannot be had again.
     """
-    moment, path = timestamp.accept(answer, bundle), companion(bundle, ".tsr")
+    with checked():
+        moment, path = timestamp.accept(answer, bundle), companion(bundle, ".tsr")
     if (earlier := _earlier_stamp(bundle)) and path.read_bytes() != answer:
         said = f"{path} is a time-stamp of this bundle, of {earlier:%d %B %Y, %H:%M:%S} UTC"
         raise ReportError(f"{said}; for another, keep that file elsewhere")
@@ -139,8 +153,8 @@ def _keep_stamp(answer: bytes, bundle: Path) -> datetime:
 
 def _earlier_stamp(bundle: Path) -> datetime | None:
     """When the stamp next to a bundle says that it existed; None without a stamp of it."""
-    with suppress(OSError, Distrusted):
-        return timestamp.accept(read_file(companion(bundle, ".tsr"), _MANIFEST_BYTES), bundle)
+    with suppress(OSError, Tampered):
+        return timestamp.accept(read_file(companion(bundle, ".tsr"), SMALL), bundle)
     return None
 
 
@@ -175,9 +189,10 @@ def _digest_of(path: Path) -> str | None:
 def previous(runs: Path) -> Previous | None:
     """The newest sealed run of a folder of runs; None if there is none, or it cannot be read."""
     with suppress(OSError, ReportError):
-        held = zip_file.read_entries(runs / "latest" / BUNDLE, [MANIFEST], _MANIFEST_BYTES)
-        data = held.get(MANIFEST, b"")
-        return Previous(run=parse(data).run, manifest_sha256=digest([data]))
+        bundle = runs / "latest" / BUNDLE
+        with checked(bundle):
+            data = unpack(bundle).get(MANIFEST, b"")
+            return Previous(run=read_manifest(data)[0], manifest_sha256=sha256(data))
     return None
 
 
@@ -185,8 +200,9 @@ def refuse_changes(folder: Path) -> None:
     """Distrusted if a sealed folder is not what its manifest says any more."""
     if not (folder / MANIFEST).is_file():
         return
-    manifest = parse((folder / MANIFEST).read_bytes())
-    if measure(manifest.run, contents(folder)) != manifest:
+    with checked(folder):
+        _, files = read_manifest((folder / MANIFEST).read_bytes())
+    if measure({name: path.read_bytes() for name, path in contents(folder).items()}) != files:
         raise Distrusted(f"{folder}: changed since it was sealed; it is not sealed again")
 
 
@@ -209,12 +225,11 @@ def _refuse_signed_off(bundle: Path) -> None:
             raise ReportError(f"{what}; keep that file elsewhere, seal, then sign off again")
 
 
-@contextmanager
-def _new(path: Path, clean: Callable[[Path], bool]) -> Iterator[Path]:
-    """A path to write to; the file gets its name if the search finds no secret in it."""
+def _write_clean(path: Path, data: bytes, clean: Callable[[Path], bool]) -> None:
+    """Write the file unless the search finds a secret in it; ReportError if it does."""
     fresh = path.with_name(f".{path.name}.new")
     try:
-        yield fresh
+        write_file(fresh, data)
         if not clean(fresh):
             raise ReportError(f"a secret would stand in {path.name}, perhaps as the name of a file")
         fresh.replace(path)
@@ -303,10 +318,9 @@ def stamp(given: SimpleNamespace) -> int:
 def _refuse_other_files(bundle: Path) -> None:
     """BadBundle for a file that is not a bundle: its stamp would prove nothing."""
     try:
-        held = zip_file.read_entries(bundle, [MANIFEST], _MANIFEST_BYTES)
-        why = "" if held else f"it has no {MANIFEST}"
-    except (BadBundle, Distrusted) as trouble:
-        why = str(trouble)
+        why = "" if MANIFEST in unpack(bundle) else f"it has no {MANIFEST}"
+    except (Unusable, Tampered) as error:
+        why = str(error)
     if why:
         raise BadBundle(f"{bundle}: {why}; give a bundle.zip")
 

@@ -1,42 +1,38 @@
 """Ed25519 keys and the DSSE envelope: what is signed is the type and the payload, not its JSON.
 
 A key is named by the SHA-256 of its public part (DER, SubjectPublicKeyInfo), which anyone can
-compute: `openssl pkey -pubin -in KEY.pub -outform DER | sha256sum`.
+compute: `openssl pkey -pubin -in KEY.pub -outform DER | sha256sum`. verify_bundle.py has the form.
 Source: https://github.com/secure-systems-lab/dsse, protocol 1.0.2.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import re
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
     load_pem_private_key,
-    load_pem_public_key,
 )
-from securesystemslib.dsse import Envelope
-from securesystemslib.exceptions import VerificationError
-from securesystemslib.signer import CryptoSigner, Key, SSlibKey  # type: ignore[attr-defined]
 
 from drillbook.core.files import open_file, open_mode, write_file
-from reports.errors import BadKey, Distrusted, Untrusted
-from reports.evidence.json_file import strict_json
+from reports.errors import BadKey
+from reports.seal.verify_bundle import (
+    KEY_FILE,
+    Keys,
+    Unusable,
+    key_id,
+    load_keys,
+    render_envelope,
+    signed_bytes,
+)
 
-# Public keys by their ids.
-Keys = dict[str, Ed25519PublicKey]
-PAYLOAD = "application/vnd.in-toto+json"
-_PEM = re.compile(rb"-----BEGIN [A-Z ]+-----[^-]{1,8192}-----END [A-Z ]+-----")
 _MAKE = "make one with `drillbook evidence sign-key FILE`"
-_LARGEST = 64 << 10
 
 
 class SigningKey:
@@ -67,16 +63,7 @@ class SigningKey:
 
     def sign(self, payload: bytes) -> bytes:
         """The envelope as one line of JSON."""
-        envelope = Envelope(payload, PAYLOAD, {})
-        public = SSlibKey.from_crypto(self._key.public_key(), keyid=self.id)
-        envelope.sign(CryptoSigner(self._key, public))
-        return _line(envelope)
-
-
-def key_id(public: Ed25519PublicKey) -> str:
-    """The id of a public key: 64 hexadecimal digits."""
-    der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(der).hexdigest()
+        return render_envelope(payload, self.id, self._key.sign(signed_bytes(payload)))
 
 
 def generate(out: Path) -> str:
@@ -119,69 +106,19 @@ def from_environment(name: str) -> SigningKey:
 
 
 def load_trusted_keys(*paths: str | Path) -> Keys:
-    """Public keys by id; each file has one or more in PEM form."""
-    return {name: key for path in paths for name, key in _public_keys(Path(path)).items()}
-
-
-def _public_keys(path: Path) -> Keys:
-    found: Keys = {}
-    for pem in _PEM.findall(data := _read_key(path)):
-        if b"PRIVATE" in pem:
-            raise BadKey(f"{path}: a private key; never hand it on, give its .pub file")
-        try:
-            key = load_pem_public_key(pem)
-        except (ValueError, UnsupportedAlgorithm):
-            raise BadKey(f"{path}: a public key that cannot be read") from None
-        if isinstance(key, Ed25519PublicKey):
-            found[key_id(key)] = key
-    if not found:
-        raise BadKey(f"{path}: {'no Ed25519 public key in PEM form' if data else 'empty'}")
-    return found
-
-
-def verify(envelope: bytes, keys: Keys) -> tuple[bytes, str]:
-    """What was signed, and by which of these keys.
-
-    Untrusted if it names none of them; Distrusted if the signature is false, or was changed.
-    """
-    opened = open_envelope(envelope)
-    known: list[Key] = [SSlibKey.from_crypto(key, keyid=name) for name, key in keys.items()]
+    """Public keys by id; each file has one or more in PEM form. BadKey if one has none."""
     try:
-        (signer,) = opened.verify(known, 1)
-    except VerificationError:
-        names = ", ".join(name[:16] for name in opened.signatures)
-        known_names = ", ".join(name[:16] for name in keys)
-        said = f"signed by key {names}; trusted: {known_names}"
-        if not set(opened.signatures) & set(keys):
-            raise Untrusted(f"{said}; it is not") from None
-        raise Distrusted(f"{said}; that signature is false") from None
-    return opened.payload, signer
-
-
-def open_envelope(envelope: bytes) -> Envelope:
-    """An envelope with one signature; Distrusted if it is not exactly what sign writes."""
-    try:
-        opened = Envelope.from_dict(strict_json(envelope))
-        # The library accepts further fields next to a signature, which are not signed.
-        added = any(one.unrecognized_fields for one in opened.signatures.values())
-        same = _line(opened) == envelope and not added
-    except Exception:  # a forged envelope may make the parser fail in any way
-        raise Distrusted("the signature's envelope cannot be read: it was changed") from None
-    if not same or len(opened.signatures) != 1 or opened.payload_type != PAYLOAD:
-        raise Distrusted("the signature's envelope was changed")
-    return opened
-
-
-def _line(envelope: Envelope) -> bytes:
-    return json.dumps(envelope.to_dict(), sort_keys=True).encode() + b"\n"
+        return load_keys(paths)
+    except Unusable as error:
+        raise BadKey(str(error)) from None
 
 
 def _read_key(path: Path) -> bytes:
     try:
         with open_file(path) as file:
-            data = file.read(_LARGEST + 1)
+            data = file.read(KEY_FILE + 1)
     except OSError as trouble:
         raise BadKey(f"{path}: {trouble.strerror}; give the key's file") from None
-    if len(data) > _LARGEST:
+    if len(data) > KEY_FILE:
         raise BadKey(f"{path}: too large for a key")
     return data

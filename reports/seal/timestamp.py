@@ -8,8 +8,10 @@ Drillbook: `openssl ts -verify -data bundle.zip -in bundle.zip.tsr -CAfile TSA.p
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
@@ -26,8 +28,8 @@ from rfc3161_client import (
 )
 
 from drillbook.core.files import open_file, read_file
-from reports.errors import BadKey, Distrusted, ReportError, Undecided
-from reports.seal import zip_file
+from reports.errors import BadKey, ReportError
+from reports.seal.verify_bundle import LARGEST, Tampered, Undecided
 
 _LARGEST = 1 << 20
 _PATIENCE_S = 15.0
@@ -36,7 +38,7 @@ _GRANTED = 0
 
 def request(bundle: Path) -> bytes:
     """The request for a stamp; from it an authority learns a digest and nothing else."""
-    builder = TimestampRequestBuilder(read_file(bundle, 2 * zip_file.LARGEST), HashAlgorithm.SHA256)
+    builder = TimestampRequestBuilder(read_file(bundle, 2 * LARGEST), HashAlgorithm.SHA256)
     return builder.build().as_bytes()
 
 
@@ -83,7 +85,7 @@ def _fetch(authority: str, query: bytes) -> bytes:
 
 
 def accept(answer: bytes, bundle: Path) -> datetime:
-    """When the bundle existed, by the stamp; Distrusted if it is not a stamp of this bundle.
+    """When the bundle existed, by the stamp; Tampered if it is not a stamp of this bundle.
 
     Who stamped it is not checked: that takes a certificate, see verify.
     """
@@ -93,7 +95,7 @@ def accept(answer: bytes, bundle: Path) -> datetime:
 def verify(answer: bytes, bundle: Path, authorities: list[Certificate]) -> datetime:
     """When one of these authorities stamped the bundle; Undecided if none did.
 
-    Distrusted if it is not a stamp of this bundle.
+    Tampered if it is not a stamp of this bundle.
     """
     stamp = _of_bundle(answer, bundle)
     builder = VerifierBuilder()
@@ -104,6 +106,11 @@ def verify(answer: bytes, bundle: Path, authorities: list[Certificate]) -> datet
     except (VerificationError, ValueError) as trouble:
         raise Undecided(f"the time-stamp is not one by --tsa-cert: {trouble}") from None
     return stamp.tst_info.gen_time
+
+
+def verifier(certificates: Path) -> Callable[[bytes, Path], datetime]:
+    """The check of a stamp, as verify, by the certificates of a PEM file."""
+    return partial(verify, authorities=authorities(certificates))
 
 
 def authorities(path: Path) -> list[Certificate]:
@@ -119,7 +126,7 @@ def authorities(path: Path) -> list[Certificate]:
 def _of_bundle(answer: bytes, bundle: Path) -> TimeStampResponse:
     stamp = _decode(answer)
     if stamp.tst_info.message_imprint.message != _digest(stamp, bundle):
-        raise Distrusted("the time-stamp is for another file")
+        raise Tampered("the time-stamp is for another file")
     return stamp
 
 

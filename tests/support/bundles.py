@@ -1,23 +1,23 @@
 """Makes sealed run folders of a sample run, for tests that break them."""
 
-import importlib.util
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from drillbook.core.application import ROOT
 from reports.evidence import json_file
-from reports.seal import verification
-from reports.seal.manifest import MANIFEST, SIGNATURE, measure
 from reports.seal.sealer import Sealer, contents
 from reports.seal.signature import SigningKey, generate, load_trusted_keys
-from reports.seal.verification import Examination, Trust, check_consistency
-from reports.seal.zip_file import Archive, pack
+from reports.seal.verification import check_consistency
+from reports.seal.verify_bundle import (
+    MANIFEST,
+    Examination,
+    Trust,
+    measure,
+    pack,
+    render_manifest,
+    unpack,
+)
 from reports.session.bundle import WRITERS, render
 from tests.support import sample_run
-
-_SPEC = importlib.util.spec_from_file_location("verify_bundle", ROOT / "docs" / "verify_bundle.py")
-script = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(script)
 
 
 def key(folder, name="drill.key"):
@@ -57,73 +57,46 @@ def examined(bundle, **trust):
 
 
 def check_record(run):
-    """The sentence about a consistent record; Distrusted if Drillbook and the script refuse it.
-
-    Both examine a bundle of the record, sealed anew, as a zip and as a folder, with one key and
-    with several.
-    """
+    """The sentence about a consistent record; Distrusted if it is refused, also in a bundle."""
     with TemporaryDirectory() as name:
         place = Path(name)
         signer, public = key(place)
-        _, foreign = key(place, "foreign.key")
         folder = place / "run"
         folder.mkdir()
         facts = {"seal": Sealer(signer).facts(place), "documents": ("evidence.json",)}
         run = run.model_copy(update=facts)
         (folder / "evidence.json").write_text(json_file.render(run), encoding="utf-8")
         assert Sealer(signer).seal(folder, run, lambda _: True).trouble is None
-        said = {
-            verdicts(folder / "bundle.zip", given, where)
-            for given in ([public], [foreign, public])
-            for where in (None, folder)
-        }
-    ((ours, auditors),) = said
-    assert ours == auditors
-    assert ours in ("GENUINE", "TAMPERED")
-    if ours == "TAMPERED":
+        answer = verdict(folder / "bundle.zip", public, folder)
+    assert answer in ("GENUINE", "TAMPERED")
+    if answer == "TAMPERED":
         check_consistency(run)
         raise AssertionError("the bundle is TAMPERED, and its record is not")
     return check_consistency(run)
 
 
-def verdicts(bundle, public, folder=None):
-    """The verdicts of Drillbook and of the auditors' script about a bundle, one word each."""
-    examination = Examination(bundle, Trust(keys=load_trusted_keys(*public)), folder)
+def verdict(bundle, public, folder=None):
+    """The word of the answer about a bundle."""
+    examination = Examination(bundle, Trust(keys=load_trusted_keys(public)), folder)
     examination.examine()
-    said = verification._WORD.findall(verification._judge(examination)[0])[0]
-    keys = script.load_keys([str(one) for one in public])
-    return said, script.judge(bundle, keys, False, None, folder)[0].split()[0]
+    return examination.conclude()[0].split()[0].strip(".,")
 
 
 def repacked(folder, target, **changed):
     """The zip of a folder with some files changed; None removes a file."""
-    files = contents(folder)
-    for number, (name, data) in enumerate(changed.items()):
-        files.pop(name, None)
-        if data is not None:
-            files[name] = target.with_name(f"{target.name}.{number}")
-            files[name].write_bytes(data)
-    with target.open("wb") as file:
-        pack(files, file)
+    files = {name: path.read_bytes() for name, path in contents(folder).items()} | changed
+    target.write_bytes(pack({name: data for name, data in files.items() if data is not None}))
     return target
 
 
 def resealed(folder, target, run=None, **changed):
     """The zip of a folder with changed files and a manifest that fits, but the old signature."""
-    repacked(folder, target, **changed)
-    with target.open("rb") as file:
-        archive = Archive(file)
-        files = {}
-        for number, name in enumerate(archive.entries):
-            files[name] = target.with_name(f"{target.name}-{number}")
-            files[name].write_bytes(archive.read(name, 1 << 30))
-    rest = {name: path for name, path in files.items() if name not in (MANIFEST, SIGNATURE)}
-    files[MANIFEST].write_bytes(measure(run or sample_run.run().run.id, rest).render())
-    with target.open("wb") as file:
-        pack(files, file)
+    files = unpack(repacked(folder, target, **changed))
+    files[MANIFEST] = render_manifest(run or sample_run.run().run.id, measure(files))
+    target.write_bytes(pack(files))
     return target
 
 
 def newest(runs):
     """The folder of the run whose evidence was written last, even if it judged nothing."""
-    return max(runs.glob("*Z-*/evidence.json"), key=lambda one: one.stat().st_mtime_ns).parent
+    return max(runs.glob("*Z-*/evidence.json"), key=lambda path: path.stat().st_mtime_ns).parent

@@ -57,15 +57,9 @@ def bundles():
 
 def zips():
     """A zip of three small files, so that mostly its structure is tried."""
-    from reports.seal.zip_file import pack
+    from reports.seal.verify_bundle import pack
 
-    made = io.BytesIO()
-    with tempfile.TemporaryDirectory() as place:
-        files = {name: Path(place) / name for name in ("MANIFEST.json", "a.log", "evidence.json")}
-        for name, path in files.items():
-            path.write_text(name)
-        pack(files, made)
-    return [made.getvalue()]
+    return [pack({name: name.encode() for name in ("MANIFEST.json", "a.log", "evidence.json")})]
 
 
 def waiver_files():
@@ -151,14 +145,9 @@ def read_log(path):
 
 
 def read_bundle(path):
-    from reports.seal.zip_file import Archive
+    from reports.seal.verification import read_entries
 
-    def read(file):
-        archive = Archive(file)
-        return [archive.read(name, 1 << 24) for name in archive.entries]
-
-    with path.open("rb") as file:
-        survives(lambda: read(file))
+    survives(lambda: read_entries(path, ["a.log"]))
 
 
 def verify_bundle(path):

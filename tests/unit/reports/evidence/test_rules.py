@@ -60,7 +60,7 @@ def keys():
 
 
 def test_another_rule_or_sentence_takes_another_version():
-    """After a change: RULES + 1 in reports/evidence/findings.py and docs/verify_bundle.py, then
+    """After a change: RULES + 1 in reports/evidence/findings.py, then
     `python -m tests.unit.reports.evidence.test_rules`.
     """
     assert FOUND.read_text() == found(), test_another_rule_or_sentence_takes_another_version.__doc__

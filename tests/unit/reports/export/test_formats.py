@@ -15,7 +15,8 @@ from reports.evidence.json_file import compact_text
 from reports.evidence.model import Subject, gate
 from reports.export import oscal
 from reports.export.dashboards import ctrf, hdf, ocsf
-from reports.seal.manifest import File, Manifest, result, statement
+from reports.seal.statement import statement
+from reports.seal.verify_bundle import results
 from reports.session.bundle import WRITERS, render
 from reports.verdict import Verdict
 from tests.support import sample_run
@@ -34,6 +35,10 @@ OSCAL = jsonschema_rs.validator_for(schema("oscal-assessment-results-1.2.3.json"
 CTRF = jsonschema.Draft7Validator(
     schema("ctrf-0.0.json"), format_checker=jsonschema.FormatChecker()
 )
+
+
+def result(run):
+    return results(run.model_dump(mode="json"))["result"]
 
 
 def read(make, run=RUN):
@@ -305,11 +310,10 @@ def test_statement_says_passed_only_of_a_deployment_in_which_all_held():
         assert result(held.model_copy(update={"exit_code": code})) == "FAILED"
 
 
-def test_statement_names_every_control_once_and_every_file():
-    files = (File(name="evidence.json", size=1, sha256="ab" * 32),)
-    record = json.loads(statement(RUN, Manifest(run="x", files=files)))
+def test_statement_names_every_control_once():
+    record = json.loads(statement(RUN, {"evidence.json": "ab" * 32}))
     predicate = record["predicate"]
     named = [predicate[kind] for kind in ("passedTests", "warnedTests", "failedTests")]
     assert named == [["KEY-5"], ["DBP-1", "DEP-2"], ["KEY-3", "DBP-2"]]
-    assert [one["name"] for one in record["subject"]] == ["MANIFEST.json", "evidence.json"]
+    assert [one["name"] for one in record["subject"]] == ["evidence.json"]
     assert all({"uri", "digest", "content"} & one.keys() for one in predicate["configuration"])

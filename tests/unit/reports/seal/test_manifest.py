@@ -5,38 +5,47 @@ import json
 
 import pytest
 
-from reports.errors import BadBundle, Distrusted
+from reports.errors import Distrusted
 from reports.evidence.model import Subject
-from reports.seal.manifest import File, Manifest, digest, measure, parse, result, statement
-from reports.seal.verification import check_consistency, load_record
-from reports.seal.zip_file import Archive, pack
+from reports.seal.statement import statement
+from reports.seal.verification import check_consistency
+from reports.seal.verify_bundle import (
+    Tampered,
+    check_record,
+    measure,
+    read_manifest,
+    render_manifest,
+    results,
+    sha256,
+)
 from reports.verdict import Verdict
 from tests.support import sample_run
 
-ONE = File(name="evidence.json", size=3, sha256="1" * 64)
-MANIFEST = Manifest(run="r1", files=(ONE,))
+FILES = {"evidence.json": (3, "1" * 64)}
+MANIFEST = render_manifest("r1", FILES)
+DIGESTS = {"evidence.json": "1" * 64, "MANIFEST.json": sha256(MANIFEST)}
 
 
-def test_files_are_measured_in_the_order_of_their_names(tmp_path):
-    (tmp_path / "b").write_bytes(b"two!")
-    (tmp_path / "a").write_bytes(bytes(3 << 20))
-    made = measure("r1", {"b": tmp_path / "b", "a": tmp_path / "a"})
-    assert [(one.name, one.size) for one in made.files] == [("a", 3 << 20), ("b", 4)]
-    assert made.digests == {
-        "a": hashlib.sha256(bytes(3 << 20)).hexdigest(),
-        "b": hashlib.sha256(b"two!").hexdigest(),
+def result(run):
+    return results(run.model_dump(mode="json"))["result"]
+
+
+def test_files_are_measured_in_the_order_of_their_names():
+    measured = measure({"b": b"two!", "a": bytes(3 << 20)})
+    assert [*measured] == ["a", "b"]
+    assert measured == {
+        "a": (3 << 20, hashlib.sha256(bytes(3 << 20)).hexdigest()),
+        "b": (4, hashlib.sha256(b"two!").hexdigest()),
     }
-    assert digest([b"tw", b"o!"]) == made.digests["b"]
 
 
 def test_manifest_reads_back_from_its_one_form_alone():
-    written = MANIFEST.render()
-    assert parse(written) == MANIFEST
-    assert written.endswith(b"}\n")
-    assert b'\n "schema": "drillbook/manifest/1"' in written
-    assert "ü" in Manifest(run="ü", files=()).render().decode()
-    with pytest.raises(Distrusted, match=r"^MANIFEST.json was changed$"):
-        parse(written + b"\n")
+    assert read_manifest(MANIFEST) == ("r1", FILES)
+    assert MANIFEST.endswith(b"}\n")
+    assert b'\n "schema": "drillbook/manifest/1"' in MANIFEST
+    assert "ü" in render_manifest("ü", {}).decode()
+    with pytest.raises(Tampered, match=r"^MANIFEST.json was changed$"):
+        read_manifest(MANIFEST + b"\n")
 
 
 @pytest.mark.parametrize(
@@ -51,26 +60,26 @@ def test_manifest_reads_back_from_its_one_form_alone():
     ],
 )
 def test_manifest_with_more_fewer_or_other_fields_is_refused(change):
-    record = json.loads(MANIFEST.render())
+    record = json.loads(MANIFEST)
     change(record)
-    with pytest.raises(Distrusted, match="is not a manifest: it was changed"):
-        parse(json.dumps(record).encode())
+    with pytest.raises(Tampered, match="changed"):
+        read_manifest(json.dumps(record).encode())
     for data in (b"", b"[" * 100_000, b"\xff"):
-        with pytest.raises(Distrusted, match="is not a manifest"):
-            parse(data)
+        with pytest.raises(Tampered, match="is not a manifest"):
+            read_manifest(data)
 
 
 def stated(**changes):
-    return json.loads(statement(sample_run.run(**changes), MANIFEST))
+    return json.loads(statement(sample_run.run(**changes), DIGESTS))
 
 
 def test_statement_is_about_every_file_and_the_manifest():
-    own = hashlib.sha256(MANIFEST.render()).hexdigest()
+    own = sha256(MANIFEST)
     assert stated()["subject"] == [
         {"name": "MANIFEST.json", "digest": {"sha256": own}},
         {"name": "evidence.json", "digest": {"sha256": "1" * 64}},
     ]
-    assert b": " not in statement(sample_run.run(), MANIFEST).split(b'"predicate"')[0]
+    assert b": " not in statement(sample_run.run(), DIGESTS).split(b'"predicate"')[0]
 
 
 def test_statement_is_about_the_backup_as_well():
@@ -83,7 +92,7 @@ def test_statement_sorts_controls_by_what_a_policy_may_admit():
     assert told["passedTests"] == ["KEY-5"]
     assert told["warnedTests"] == ["DBP-1", "DEP-2"]
     assert told["failedTests"] == ["KEY-3", "DBP-2"]
-    waived = json.loads(statement(sample_run.waived_run(), MANIFEST))["predicate"]
+    waived = json.loads(statement(sample_run.waived_run(), DIGESTS))["predicate"]
     assert waived["failedTests"] == ["KEY-3", "DBP-2"]
     controls = [
         one.model_copy(update={"waived": True}) if one.id == "DBP-2" else one
@@ -137,7 +146,7 @@ def test_backend_is_named_where_its_digest_is_known(image, given, name, told):
 def test_statement_is_utf_8():
     backend = {"image": "prüfstand/infisical:v1", "digest": "sha256:" + "2" * 64}
     subject = Subject.model_validate({"backend": backend})
-    assert "prüfstand".encode() in statement(sample_run.run(subject=subject), MANIFEST)
+    assert "prüfstand".encode() in statement(sample_run.run(subject=subject), DIGESTS)
 
 
 def test_compose_file_is_named_where_it_is_known():
@@ -192,28 +201,17 @@ def test_result_of_a_planted_bug_or_a_selection_is_not_passed(facts, rules, told
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [
-        (b"," * 3_000_000, "cannot be read"),
-        (b"," * 3_000_001, "has more values than is sane"),
-        (b" " * (64 << 20), "cannot be read"),
-        (b" " * (64 << 20) + b" ", "has 64 MiB, which is not sane"),
-    ],
-    ids=["most values", "too many", "largest", "too large"],
+    [(b"," * 3_000_000, "cannot be read"), (b"," * 3_000_001, "has more values than is sane")],
+    ids=["most values", "too many"],
 )
-def test_record_has_bounds_that_no_run_comes_near(tmp_path, text, said):
-    (tmp_path / "evidence.json").write_bytes(text)
-    with (tmp_path / "b.zip").open("w+b") as target:
-        pack({"evidence.json": tmp_path / "evidence.json"}, target)
-        with pytest.raises((Distrusted, BadBundle), match=said):
-            load_record(Archive(target))
+def test_record_has_bounds_that_no_run_comes_near(text, said):
+    with pytest.raises(Tampered, match=said):
+        check_record(text, ["evidence.json"], "r1", None)
 
 
 def test_record_that_agrees_with_itself_says_so():
-    assert (
-        check_consistency(sample_run.run())
-        == "of its schema; counts and verdicts of 6 controls agree"
-    )
-    assert check_consistency(sample_run.waived_run()).startswith("of its schema")
+    assert check_consistency(sample_run.run()) == "counts and verdicts of 6 controls agree"
+    assert check_consistency(sample_run.waived_run()).startswith("counts")
 
 
 def with_first(**changes):

@@ -8,8 +8,7 @@ import pytest
 
 from reports.errors import Distrusted
 from reports.evidence.model import Seal
-from reports.seal import timestamp, zip_file
-from reports.seal.manifest import MANIFEST, SIGNATURE, digest
+from reports.seal import timestamp, verify_bundle
 from reports.seal.sealer import (
     BY_FILE,
     Sealed,
@@ -20,9 +19,10 @@ from reports.seal.sealer import (
     previous,
     refuse_changes,
 )
+from reports.seal.verify_bundle import MANIFEST, SIGNATURE, sha256, unpack
 from reports.session.evidence_run import sealer_for
 from tests.support import sample_run
-from tests.support.bundles import key, latest, script, sealed
+from tests.support.bundles import key, latest, sealed
 from tests.support.commands import seal, verify
 
 
@@ -59,9 +59,11 @@ def test_seal_says_what_it_made(folder, signer):
     assert again(folder) == (bundle, None, None, None, None)
     assert not (folder / SIGNATURE).exists()
     assert again(folder, made) == (bundle, made.id, None, None, None)
-    with bundle.open("rb") as file:
-        packed = zip_file.Archive(file).entries
-    assert packed.keys() == contents(folder).keys() >= {MANIFEST, SIGNATURE, "logs/backend.log"}
+    assert (
+        unpack(bundle).keys()
+        == contents(folder).keys()
+        >= {MANIFEST, SIGNATURE, "logs/backend.log"}
+    )
     assert again(folder).key_id is None
     assert not (folder / SIGNATURE).exists(), "it is of whoever sealed last"
 
@@ -75,7 +77,7 @@ def test_record_names_the_key_and_the_sealed_run_before(tmp_path, signer):
     facts = Sealer(made).facts(tmp_path)
     assert facts.key_id == made.id
     assert facts.previous.run == sample_run.run().run.id
-    assert facts.previous.manifest_sha256 == digest([(first / MANIFEST).read_bytes()])
+    assert facts.previous.manifest_sha256 == sha256((first / MANIFEST).read_bytes())
 
 
 @pytest.mark.parametrize("broken", [b"", b"no zip", None])
@@ -135,7 +137,7 @@ def test_who_stamps_by_hand_gets_a_request_of_this_bundle(folder):
     query = folder / "bundle.zip.tsq"
     told = again(folder, clock=BY_FILE)
     assert told == (folder / "bundle.zip", None, None, query, None)
-    wanted = digest(iter([(folder / "bundle.zip").read_bytes()]))
+    wanted = sha256((folder / "bundle.zip").read_bytes())
     assert bytes.fromhex(wanted) in query.read_bytes()
 
 
@@ -170,11 +172,11 @@ def test_a_file_of_the_folder_that_is_not_the_bundles_is_seen(folder, capsys):
     page = folder / "report.html"
     assert "report.html" in contents(folder)
     assert verify([folder, "--unsigned"]) == 0
-    assert script.main([str(folder), "--unsigned"]) == 0
+    assert verify_bundle.main([str(folder), "--unsigned"]) == 0
     page.write_text(page.read_text() + "<!-- all is well -->")
     capsys.readouterr()
     assert verify([folder, "--unsigned"]) == 1
-    assert script.main([str(folder), "--unsigned"]) == 1
+    assert verify_bundle.main([str(folder), "--unsigned"]) == 1
     printed = capsys.readouterr().out
     assert printed.count("report.html next to the bundle is not the one in it") == 2
     answer = "TAMPERED next to it: the bundle itself is consistent; use the files in it."

@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from reports.errors import BadKey, Distrusted
-from reports.seal import signature
+from reports.errors import BadKey
+from reports.seal import signature, verify_bundle
+from reports.seal.verify_bundle import Tampered, check_signature
 from tests.support.bundles import key
 from tests.support.commands import seal as tools
 
@@ -71,11 +72,11 @@ def test_only_a_trusted_key_verifies(tmp_path):
     made, public = key(tmp_path)
     _, foreign = key(tmp_path, "foreign")
     envelope = made.sign(PAYLOAD)
-    assert signature.verify(envelope, signature.load_trusted_keys(public)) == (PAYLOAD, made.id)
-    with pytest.raises(Distrusted, match="it is not"):
-        signature.verify(envelope, signature.load_trusted_keys(foreign))
+    assert check_signature(envelope, signature.load_trusted_keys(public)) == (PAYLOAD, made.id)
+    with pytest.raises(Tampered, match="it is not"):
+        check_signature(envelope, signature.load_trusted_keys(foreign))
     both = written(tmp_path / "both", public.read_bytes() + foreign.read_bytes())
-    assert signature.verify(envelope, signature.load_trusted_keys(both))[1] == made.id
+    assert check_signature(envelope, signature.load_trusted_keys(both))[1] == made.id
 
 
 def test_signature_of_the_bare_payload_is_false(tmp_path):
@@ -84,8 +85,8 @@ def test_signature_of_the_bare_payload_is_false(tmp_path):
     bare = made._key.sign(PAYLOAD)
     envelope["signatures"][0]["sig"] = base64.b64encode(bare).decode()
     forged = json.dumps(envelope, sort_keys=True).encode() + b"\n"
-    with pytest.raises(Distrusted, match="that signature is false"):
-        signature.verify(forged, signature.load_trusted_keys(public))
+    with pytest.raises(Tampered, match="that signature is false"):
+        check_signature(forged, signature.load_trusted_keys(public))
 
 
 def test_every_changed_byte_of_an_envelope_is_noticed(tmp_path):
@@ -95,8 +96,8 @@ def test_every_changed_byte_of_an_envelope_is_noticed(tmp_path):
         for change in (1, 2, 0x20, 0x80):
             changed = bytearray(envelope)
             changed[place] ^= change
-            with pytest.raises(Distrusted):
-                signature.verify(bytes(changed), keys)
+            with pytest.raises(Tampered):
+                check_signature(bytes(changed), keys)
 
 
 @pytest.mark.parametrize(
@@ -115,19 +116,19 @@ def test_every_changed_byte_of_an_envelope_is_noticed(tmp_path):
 def test_envelope_of_another_form_is_noticed(tmp_path, forge):
     made, public = key(tmp_path)
     forged = json.dumps(forge(json.loads(made.sign(PAYLOAD))), sort_keys=True).encode() + b"\n"
-    with pytest.raises(Distrusted):
-        signature.verify(forged, signature.load_trusted_keys(public))
-    with pytest.raises(Distrusted):
-        signature.open_envelope(forged)
+    with pytest.raises(Tampered):
+        check_signature(forged, signature.load_trusted_keys(public))
+    with pytest.raises(Tampered):
+        verify_bundle.open_envelope(forged)
 
 
 def test_signature_of_the_key_under_another_type_does_not_count(tmp_path, monkeypatch):
     made, public = key(tmp_path)
-    monkeypatch.setattr(signature, "PAYLOAD", "text/plain")
+    monkeypatch.setattr(verify_bundle, "PAYLOAD", "text/plain")
     other = made.sign(PAYLOAD)
     monkeypatch.undo()
-    with pytest.raises(Distrusted):
-        signature.verify(other, signature.load_trusted_keys(public))
+    with pytest.raises(Tampered):
+        check_signature(other, signature.load_trusted_keys(public))
 
 
 BAD = {
@@ -243,10 +244,10 @@ def test_sixteen_digits_name_a_key(tmp_path, made):
     short = signer.id[:16]
     assert repr(signer) == f"SigningKey({short})"
     envelope = signer.sign(b"{}")
-    with pytest.raises(Distrusted) as refused:
-        signature.verify(envelope, signature.load_trusted_keys(foreign))
+    with pytest.raises(Tampered) as refused:
+        check_signature(envelope, signature.load_trusted_keys(foreign))
     assert str(refused.value) == f"signed by key {short}; trusted: {other.id[:16]}; it is not"
-    assert signature.verify(envelope, signature.load_trusted_keys(public))[1] == signer.id
+    assert check_signature(envelope, signature.load_trusted_keys(public))[1] == signer.id
 
 
 def test_what_must_appear_nowhere_is_the_seed_and_the_text_of_the_key(tmp_path, made):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.seal import signature, zip_file
+from reports.seal import signature, verify_bundle
 from tests.support.bundles import key, sealed
 from tests.support.commands import seal as main
 from tests.support.commands import verify
@@ -64,7 +64,7 @@ def test_folder_that_was_never_sealed_is_sealed(folder, capsys):
 
 
 def test_folder_that_cannot_be_sealed_says_why(folder, monkeypatch, capsys):
-    monkeypatch.setattr(zip_file, "LARGEST", 100)
+    monkeypatch.setattr(verify_bundle, "LARGEST", 100)
     code, out, err = asked(capsys, "seal", folder)
     assert (code, out) == (3, "")
     assert err.startswith("more than 0 MiB")
