@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from drillbook.core.application import ROOT
 from reports.errors import ReportError, near
+from reports.evidence.model import Correction
 from reports.verdict import Nature, Severity
 
 FOLDER = ROOT / "suites"
@@ -34,6 +35,29 @@ relevant to the clause, and none of them meets it alone. Open is what they do no
 """
 
 
+_LONGEST_SENTENCE = 30
+
+
+def _short_sentence(text: str) -> str:
+    """The text, if it is one sentence of at most 30 words; else ValueError."""
+    if len(text.split()) > _LONGEST_SENTENCE:
+        raise ValueError(f"is longer than {_LONGEST_SENTENCE} words")
+    if not text.endswith(".") or re.search(r"[.!?]\s", re.sub(r"`[^`]*`", "", text)):
+        raise ValueError("is not one sentence with a full stop")
+    return text
+
+
+ShortSentence = Annotated[str, AfterValidator(_short_sentence)]
+
+
+class PreparedCorrection(Correction, extra="forbid"):
+    """A correction in the catalogue, short enough to be read at night."""
+
+    sentence: ShortSentence
+    commands: Annotated[str, AfterValidator(str.strip)] | None = None
+    because: Annotated[ShortSentence, Field(pattern="^Because ")] | None = None
+
+
 class Entry(BaseModel, frozen=True, extra="forbid"):
     """A control in suites/controls.toml."""
 
@@ -45,9 +69,16 @@ class Entry(BaseModel, frozen=True, extra="forbid"):
     severity: Severity
     chapter: str = Field(min_length=1)
     frameworks: dict[str, tuple[str, ...]] = {}
-    corrections: dict[str, str] = {}
+    corrections: dict[str, PreparedCorrection] = {}
     # The claim of a run in which only one suite judged the control, and tried only a part of it.
     parts: dict[Literal["live", "drill", "document"], str] = {}
+
+    @model_validator(mode="after")
+    def _cites_the_sections_of_its_corrections(self) -> Self:
+        for word, said in self.corrections.items():
+            if said.section and said.section not in self.runbook:
+                raise ValueError(f"{word} stands in a section that `runbook` does not name")
+        return self
 
     def claim_of(self, specs: Iterable[str]) -> str:
         """What specs of these ids claim together."""

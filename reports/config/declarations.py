@@ -281,15 +281,17 @@ def apply_waivers(controls: Iterable[Control], declared: Declared, today: date) 
 
 
 def compare_runbook(controls: Iterable[Control], declared: Declared) -> list[Control]:
-    """The controls; those with a correction say whether the declared runbook has its words."""
+    """The controls; those with a correction say whether the declared runbook has its sentence."""
     if declared.runbook is None:
         return [*controls]
     text = _words(declared.runbook.decode(errors="replace"))
     return [
-        one.model_copy(update={"taken_over": _words(one.correction) in text})
-        if one.correction
-        else one
-        for one in controls
+        control.model_copy(
+            update={"taken_over": all(_words(said.sentence) in text for said in corrections)}
+        )
+        if (corrections := control.corrections)
+        else control
+        for control in controls
     ]
 
 

@@ -381,6 +381,18 @@ class Spec(EvidenceModel):
     steps: tuple[Step, ...] = ()
 
 
+class Correction(EvidenceModel):
+    """What the runbook should say instead: a sentence, commands that belong to it, and why."""
+
+    sentence: str
+    commands: str | None = Field(default=None, description="lines for a shell; # begins a remark")
+    because: str | None = Field(default=None, description="a sentence that begins with Because")
+    section: str | None = Field(
+        default=None,
+        description="the section of the runbook where it stands; null: the first of the control's",
+    )
+
+
 class Control(EvidenceModel):
     """One statement, its verdict, and what its specs saw."""
 
@@ -394,10 +406,13 @@ class Control(EvidenceModel):
     waived: bool = False
     waiver: Waiver | None = None
     observed: str | None = None
-    correction: str | None = None
+    correction: str | None = Field(
+        default=None, description="the sentences of the corrections, in one text"
+    )
+    corrections: tuple[Correction, ...] = ()
     taken_over: bool | None = Field(
         default=None,
-        description="whether the runbook that people worked from has the words of the correction; "
+        description="whether the runbook that people worked from has the words of the sentences; "
         "null: there is no correction, or no runbook was named",
     )
     frameworks: dict[str, tuple[str, ...]] = Field(default={})

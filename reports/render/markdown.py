@@ -31,15 +31,27 @@ def corrected_runbook(run: Run) -> str:
 
 def _statement(control: Control) -> str:
     if control.verdict is Verdict.CONTRADICTED:
-        wording = control.correction or f"This does not hold: {control.claim}"
+        wording = _advice(control) or f"This does not hold: {control.claim}"
         return f"- **Corrected** ({control.id}): {wording}"
     if control.verdict is Verdict.SATISFIED:
         return f"- {control.claim} ({control.id})"
     if control.verdict is Verdict.VIOLATED:
-        cure = f" {phrases.TO_DO}: {control.correction}" if control.correction else ""
+        cure = f" {phrases.TO_DO}: {_advice(control)}" if control.corrections else ""
         return f"- **Not so here** ({control.id}): {control.claim}{cure}"
     kind = "statement" if control.nature == "claim" else "property"
     return f"- *Open*, this {kind} was not judged ({control.id}): {control.claim}"
+
+
+def _advice(control: Control) -> str:
+    """The corrections of a control as Markdown; empty for none."""
+    return "\n\n".join(
+        "\n\n".join(filter(None, (one.sentence, _fence(one.commands), one.because)))
+        for one in control.corrections
+    )
+
+
+def _fence(commands: str | None) -> str | None:
+    return f"```bash\n{commands}\n```" if commands else None
 
 
 def reproduce(run: Run) -> str:

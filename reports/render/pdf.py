@@ -289,7 +289,7 @@ def _finding(control: Control, same: str | None) -> dict[str, Any]:
         "expected": phrases.expectation(control),
         "asserted": control.verdict in phrases.ASSERTED,
         "reasons": [shorten(reason) for reason in said],
-        "to_do": None if same or control.verdict is not Verdict.VIOLATED else control.correction,
+        "to_do": [] if same or control.verdict is not Verdict.VIOLATED else _advice(control),
     }
 
 
@@ -298,9 +298,13 @@ def _correction(control: Control) -> dict[str, Any]:
         "says": control.claim,
         "where": "; ".join(control.runbook),
         "seen": shorten(phrases.observation(control)[0]),
-        "should": control.correction or phrases.NO_CORRECTION,
+        "should": _advice(control) or [{"sentence": phrases.NO_CORRECTION}],
         "taken_over": phrases.describe_take_over(control),
     }
+
+
+def _advice(control: Control) -> list[dict[str, Any]]:
+    return [one.model_dump(exclude_none=True) for one in control.corrections]
 
 
 def _waiver(control: Control) -> dict[str, Any]:

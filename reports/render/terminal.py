@@ -81,7 +81,7 @@ def summary(run: Run, report: str, *, verbose: bool = False) -> Iterator[Line]:
     """Everything to say at the end, in lines that fit the terminal.
 
     The counts and the result come last: together they fit a screen of 24 lines. verbose: each
-    correction with its two sentences, not with its title alone.
+    correction in full, not with its title alone.
     """
     for verdict in (Verdict.NOT_RUN, Verdict.INCONCLUSIVE):
         yield from _group(run, verdict)
@@ -149,8 +149,17 @@ def _finding(control: Control) -> Iterator[Line]:
     for words in phrases.observation(control):
         yield from wrap(f"{head}{_shorten(words)}", "      ", "                ")
         head = " " * len(head)
-    if control.correction:
-        yield from wrap(f"To do:    {control.correction}", "      ", "                ")
+    yield from _advice(control, "To do:    ")
+
+
+def _advice(control: Control, head: str) -> Iterator[Line]:
+    """The corrections of a control; commands keep their lines, so that they can be copied."""
+    for correction in control.corrections:
+        yield from wrap(f"{head}{correction.sentence}", "      ", "                ")
+        head = " " * len(head)
+        yield from (Line(f"      {line}") for line in (correction.commands or "").splitlines())
+        if correction.because:
+            yield from wrap(f"{head}{correction.because}", "      ", "                ")
 
 
 def _corrections(run: Run, report: str, *, verbose: bool) -> Iterator[Line]:
@@ -160,13 +169,13 @@ def _corrections(run: Run, report: str, *, verbose: bool) -> Iterator[Line]:
     yield Line("")
     yield Line(f"Contradicted: {len(wrong)}", STYLES[Verdict.CONTRADICTED])
     for control in wrong:
-        if control.correction is None:
+        if not control.corrections:
             yield from _finding(control)
             continue
         yield from wrap(f"{control.id}  {control.title}", "  ", "      ")
         if verbose:
             yield from wrap(f"runbook: {control.claim}", "      ", "               ")
-            yield from wrap(f"better:  {control.correction}", "      ", "               ")
+            yield from _advice(control, "better:  ")
     yield from wrap(phrases.NEXT[Verdict.CONTRADICTED], "  -> ", "     ")
     yield Line(f"     {report}#corrections")
 

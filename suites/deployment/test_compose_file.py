@@ -29,6 +29,8 @@ def test_documented_patterns_find_the_containers(composition, findings, observe,
     with step("apply the documented patterns to the names that Coolify and compose generate"):
         missed = findings(compose_checks.find_unmatched_ways(composition.compose))
         observe("names_lack_the_word" if missed else "names_match_patterns")
+        if missed:
+            observe("wipe_selects_by_a_word")
         assert missed == []
 
 

@@ -192,6 +192,8 @@ def test_documented_patterns_find_the_running_containers(instance, observe, find
     with step("apply the documented patterns to the names of the containers"):
         unfound = findings(container_checks.unfound(instance.containers))
         observe("names_lack_the_word" if unfound else "names_match_patterns")
+        if unfound:
+            observe("wipe_selects_by_a_word")
         assert unfound == []
 
 

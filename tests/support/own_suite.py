@@ -19,8 +19,8 @@ claim = "What {id} says."
 nature = "{nature}"
 severity = "{severity}"
 chapter = "keys"
-[control.corrections]
-seen = "{id} should say this."
+[control.corrections.seen]
+sentence = "{id} should say this."
 """
 
 

@@ -51,7 +51,11 @@ _MESSAGES = {
     Verdict.NOT_APPLICABLE: "this version has no staged rotation",
 }
 _OBSERVED = "after the documented restart the backend still used the old password"
-_CORRECTION = "Replace the last step: `docker restart` keeps the old environment; redeploy."
+_CORRECTION = {
+    "sentence": "Redeploy instead of restarting the container.",
+    "commands": "docker compose up -d --pull never backend   # <the service>",
+    "because": "Because `docker restart` keeps the old environment.",
+}
 
 
 def run(**changes: object) -> Run:
@@ -179,7 +183,8 @@ def _control(number: int, control: str) -> Control:
             "gating": gates(nature, severity),  # type: ignore[arg-type]
             "verdict": verdict,
             "observed": _OBSERVED if wrong else None,
-            "correction": _CORRECTION if wrong else None,
+            "correction": _CORRECTION["sentence"] if wrong else None,
+            "corrections": (_CORRECTION,) if wrong else (),
             "frameworks": {"nist": ("SC-12", "CP-10"), "soc2": ("CC6.1",)},
             "duration_s": 12.5 * number,
             "specs": (_spec(number, control, verdict),),

@@ -16,9 +16,14 @@ claim = "A changed key stops the backend."
 nature = "claim"
 severity = "major"
 chapter = "keys"
-[control.corrections]
-boots_anyway = "It starts."
-stays_down = "It stays down."
+runbook = ["Keys"]
+[control.corrections.boots_anyway]
+sentence = "It starts with `x. y`, and that is all."
+commands = "ls"
+because = "Because it reads nothing."
+[control.corrections.stays_down]
+sentence = "It stays down."
+section = "Keys"
 
 [[control]]
 id = "DBP-1"
@@ -77,6 +82,11 @@ def test_word_of_another_control_is_refused(catalogue):
         ('id = "DBP-1"', 'id = "KEY-2.ENC"', "defined twice: KEY-2.ENC"),
         ("[observations]", "[observations", "controls.toml"),
         ("[[control]]", "[[controls]]", "control: "),
+        ("It stays down.", "It " + "x " * 29 + "y.", "is longer than 30 words"),
+        ("It stays down.", "It stays. It is down.", "is not one sentence"),
+        ("It stays down.", "It stays down", "is not one sentence"),
+        ("Because it", "As it", "because"),
+        ('section = "Keys"', 'section = "Locks"', "stays_down stands in a section"),
     ],
 )
 def test_mistake_is_named_with_its_entry(tmp_path, good, bad, said):

@@ -145,7 +145,7 @@ def test_a_correction_cannot_pass_for_taken_over(tmp_path, state):
 
 
 def test_a_correction_is_found_whatever_its_markup(tmp_path):
-    text = b"* Replace the last step:\n  **docker restart** keeps the old environment; redeploy.\n"
+    text = b"* Redeploy,\n  **instead** of restarting the `container`.\n"
     run = recorded(tmp_path, runbook=text)
     assert next(one for one in run.controls if one.id == "DBP-1").taken_over is True
     (shown,) = pdf.pdf_document(run, "")["corrections"]

@@ -14,7 +14,7 @@ from drillbook.core.display import map_texts
 from reports.controls import load_mappings
 from reports.evidence import json_file
 from reports.evidence.context import Action, Exclusion, Organisation
-from reports.evidence.model import Objectives, Subject
+from reports.evidence.model import Correction, Objectives, Subject
 from reports.redaction import redactor
 from reports.redaction.redactor import Redactor
 from reports.render import pdf
@@ -134,7 +134,7 @@ def test_it_asks_the_network_for_nothing(opened):
 def test_every_control_verdict_correction_and_waiver_is_printed(opened):
     text = " ".join(pages(opened()))
     assert [c.id for c in RUN.controls if c.id not in text or c.verdict.words not in text] == []
-    assert "redeploy." in text
+    assert "Redeploy instead of restarting" in text
     assert "Waived until 2026-12-08 by Ada Lovelace, approved by Grace Hopper." in text
     assert "sound, not complete" in text
     assert "NIST 800-53 SC-12, CP-10" in text
@@ -276,7 +276,9 @@ def changed(run=RUN, **changes):
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_shown_and_never_obeyed(text, tmp_path):
-    run = changed(title=text, observed=text, claim=text, correction=text, waiver=None)
+    run = changed(
+        title=text, observed=text, claim=text, corrections=(Correction(sentence=text),), waiver=None
+    )
     run = run.model_copy(update={"organisation": Organisation(name=text)})
     plain = re.sub(r"[\s`]", "", said(run, tmp_path))
     assert re.sub(r"[\s`]", "", name_missing_glyphs(text)) in plain
@@ -293,9 +295,9 @@ def test_any_text_can_be_printed(text):
 
 
 def test_a_violated_control_has_its_cure(tmp_path):
-    cured = changed(correction="Close sign-up first.")
+    cured = changed(corrections=(Correction(sentence="Close sign-up first.", commands="ls -l"),))
     assert cured.controls[0].verdict is Verdict.VIOLATED
-    assert "What to do: Close sign-up first." in said(cured, tmp_path)
+    assert "What to do:Close sign-up first.ls -l" in said(cured, tmp_path).replace("\n", "")
 
 
 def test_character_without_a_glyph_is_named_by_its_number():

@@ -22,12 +22,13 @@ def control(name, nature="safety", severity="critical", **more):
     return fixed | {"chapter": "keys"} | more
 
 
+SEEN = {"sentence": "Say this.", "commands": "ls", "because": "Because it lists."}
 CATALOGUE = Catalogue.model_validate(
     {
         "observations": {"seen": "it was seen", "also": "that, too"},
         "control": [
-            control("KEY-1", corrections={"seen": "Say this.", "own": "And this."}),
-            control("KEY-2", nature="claim", corrections={"seen": "Claim this."}),
+            control("KEY-1", corrections={"seen": SEEN, "own": {"sentence": "And this."}}),
+            control("KEY-2", nature="claim", corrections={"seen": {"sentence": "Claim this."}}),
             control("KEY-3", severity="minor", parts={"live": "A part of KEY-3 holds."}),
         ],
     }
@@ -120,7 +121,10 @@ def test_observations_are_those_of_the_worst_specs_and_corrections_only_where_am
     found = by_id(made(recorder))
     assert found["KEY-1"].observed == "it was seen; own"
     assert found["KEY-1"].correction == "Say this. And this."
+    first, second = found["KEY-1"].corrections
+    assert (first.commands, first.because, second.sentence) == ("ls", SEEN["because"], "And this.")
     assert (found["KEY-2"].observed, found["KEY-2"].correction) == ("it was seen", None)
+    assert (found["KEY-2"].corrections, found["KEY-3"].corrections) == ((), ())
     assert (found["KEY-3"].observed, found["KEY-3"].correction) == (None, None)
 
 
