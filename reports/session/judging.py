@@ -3,7 +3,8 @@
 | seen | verdict |
 | --- | --- |
 | an assertion of the spec failed; `pytest.raises` did not meet its exception | violated |
-| the same in set-up, in tear-down, or inside fixtures/ or reports/ | inconclusive |
+| a wrong answer of a running instance (an AssertionError that states it: `Misread`) | violated |
+| one of these in set-up or tear-down; another inside fixtures/ or reports/ | inconclusive |
 | an exception with a verdict of its own (not_run, not_applicable), such as `Unsupported` | that |
 | `pytest.skip` | not_run |
 | anything else: another exception, a time-out, a flaky example | inconclusive |
@@ -27,6 +28,8 @@ from reports.verdict import UNUSABLE, Verdict, worst
 
 _ASSERTIONS = (AssertionError, pytest.fail.Exception)
 _STATED = {"not_run": Verdict.NOT_RUN, "not_applicable": Verdict.NOT_APPLICABLE}
+# What an AssertionError of fixtures/ states if it is a finding, wherever it was raised.
+_FINDING = "violated"
 _LONGEST = 2000
 
 
@@ -109,7 +112,8 @@ def _classify(item: pytest.Item, raised: BaseException) -> Verdict:
         return worst(_classify(item, one) for one in raised.exceptions)
     excused = isinstance(raised, pytest.xfail.Exception)
     asserted = isinstance(raised, _ASSERTIONS) and not excused
-    asserted = asserted and _in_spec(item, raised)
+    states_it = getattr(raised, "verdict", "") == _FINDING
+    asserted = asserted and (states_it or _in_spec(item, raised))
     return Verdict.VIOLATED if asserted else Verdict.INCONCLUSIVE
 
 

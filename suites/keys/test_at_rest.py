@@ -6,6 +6,7 @@ from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.keys.key_check import prove
 from fixtures.data.golden import COMMENT, ENVIRONMENTS
 from fixtures.data.plaintext_search import Search, find_keys, storage_places
+from fixtures.deployment import judged_answers
 from fixtures.oracle import sealing
 from fixtures.probes.read_probe import ExposureProbe
 
@@ -93,6 +94,7 @@ def test_nothing_is_accessible_under_a_wrong_key(deployment, observe, step):
 
 @pytest.mark.control("KEY-10")
 def test_keys_are_not_stored_in_the_instance(deployment, step):
+    @judged_answers()
     def kept():
         places = [deployment.golden.place(name) for name in ENVIRONMENTS]
         seen = [one for place in places for one in deployment.service.secrets(place)]

@@ -16,6 +16,7 @@ from drillbook.runbook import procedures
 from drillbook.stack.base import SERVICES
 from fixtures.data.golden import MARKER
 from fixtures.data.plaintext_search import Search
+from fixtures.deployment import judged_answers
 from fixtures.faults import temporary_faults
 from fixtures.oracle import credentials
 from fixtures.probes import observations
@@ -81,7 +82,8 @@ def test_read_of_a_secret_is_in_the_audit_log(deployment, record, observe, step)
         record.note(f"{days} days by its licence")
 
     versions = "versions" not in golden.not_reported
-    with step("read a secret, an earlier version of one, and a list of secrets as a machine"):
+    read = "read a secret, an earlier version of one, and a list of secrets as a machine"
+    with step(read), judged_answers():
         assert deployment.marker()
         if versions:
             assert deployment.service.read_version(golden.place("prod", "/payroll"), "IBAN", 1)

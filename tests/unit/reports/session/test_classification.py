@@ -7,6 +7,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from drillbook.core.errors import StackTrouble
+from drillbook.infisical.http import Broken, Unreachable
+from fixtures.deployment import judged_answers
 from reports.session.judging import judge, stated_verdict
 from reports.verdict import Verdict
 
@@ -96,6 +98,29 @@ def test_assertion_counts_where_it_stands_and_is_told_where_the_spec_met_it(plac
     helper = place.run("def trips():\n    assert 0, 'inside'", file=file, line=40)["trips"]
     told = judge(place.item(), "call", place.raised("trips()", trips=helper))
     assert told == (expected, f"AssertionError: inside\n(at {SPEC}:7)")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("Broken('GET /api/v4/secrets', 500, 'went wrong')", Verdict.VIOLATED),
+        ("KeyError('secrets')", Verdict.VIOLATED),
+        ("Unreachable('GET /api/v4/secrets: refused')", Verdict.INCONCLUSIVE),
+    ],
+)
+def test_a_wrong_answer_of_a_running_instance_is_a_finding_wherever_it_is_read(
+    place, answer, expected
+):
+    source = f"with judged_answers():\n    raise {answer}"
+    raised = place.raised(
+        source,
+        file="fixtures/reader.py",
+        judged_answers=judged_answers,
+        Broken=Broken,
+        Unreachable=Unreachable,
+    )
+    assert verdict(place, raised) is expected
+    assert judge(place.item(), "setup", raised)[0] is Verdict.INCONCLUSIVE
 
 
 def test_spec_outside_any_folder_speaks_for_itself_alone(place):
