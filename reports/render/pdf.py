@@ -172,7 +172,7 @@ def pdf_document(run: Run, digest: str) -> dict[str, Any]:
         "title": f"{end.word}: evidence of run {run.run.id}",
         "date": [run.run.finished.year, run.run.finished.month, run.run.finished.day],
         "outcome": end._asdict(),
-        "code": phrases.color_code(run),
+        "code": phrases.cover_code(run),
         "worth": phrases.grade(run),
         "experimental": upgrade_text.experimental(run),
         "rehearsal": run.subject.grade == "rehearsal",

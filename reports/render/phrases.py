@@ -14,8 +14,8 @@ from reports.evidence.model import LEFT_OUT, OUTSIDE, Control, Run, Spec, Subjec
 from reports.verdict import HOLDS, IDLE, PASSED, UNDECIDED, Verdict, is_judged
 
 REHEARSAL = (
-    "This was a rehearsal of Drillbook's reference backend, not of Infisical; keys, backup and "
-    "targets not given were Drillbook's: not evidence about a deployment."
+    "This was a rehearsal of Drillbook's reference backend, not of Infisical. Anything you did not "
+    "supply was made up by Drillbook. This proves nothing about your deployment."
 )
 MAPPED = (
     "Proposals for the reader's own auditor to confirm: the controls show something of the clause, "
@@ -126,7 +126,7 @@ def grade(run: Run) -> str | None:
     """Why the result is not evidence about a deployment; None if it is."""
     reason = None
     if run.subject.driver == "none":
-        reason = "No stack was started: the result is not evidence about a deployment."
+        reason = "No stack was started. This proves nothing about your deployment."
     elif run.subject.grade == "rehearsal":
         reason = REHEARSAL
     if bug := planted_bug(run.run.command):
@@ -144,6 +144,12 @@ def planted_bug(command: str) -> str | None:
 def color_code(run: Run) -> int:
     """The exit code that a result is coloured by: green only if a gating control held."""
     return run.exit_code or (PASSED if _deciding(run) else UNDECIDED)
+
+
+def cover_code(run: Run) -> int:
+    """The exit code that a cover is coloured by: green only if no control is violated, too."""
+    code = color_code(run)
+    return UNDECIDED if code == PASSED and run.counts.violated else code
 
 
 def _deciding(run: Run) -> list[Control]:

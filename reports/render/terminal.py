@@ -204,8 +204,8 @@ def _waivers(run: Run) -> Iterator[Line]:
 
 
 def result_style(run: Run) -> tuple[str, ...]:
-    """The style of the result: green only if something was judged and all of it held."""
-    colour = {0: "green", 1: "red"}.get(phrases.color_code(run), "yellow")
+    """The style of the result: green only if something was judged and nothing is violated."""
+    colour = {0: "green", 1: "red"}.get(phrases.cover_code(run), "yellow")
     return colour, "bold"
 
 

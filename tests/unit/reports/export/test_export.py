@@ -93,7 +93,7 @@ def test_rehearsal_is_named_one(tmp_path):
     assert main(["vanta", str(folder), "--out", str(tmp_path)]) == 0
     words = json.loads((tmp_path / f"{sample_run.run().run.id}.vanta.json").read_text())
     assert words["description"].startswith("REHEARSAL")
-    assert "not evidence about a deployment" in words["description"]
+    assert "proves nothing about your deployment" in words["description"]
 
 
 def test_exported_results_are_those_of_the_bundle(tmp_path):

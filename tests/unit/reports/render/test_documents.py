@@ -398,9 +398,11 @@ def test_page_stays_small_by_leaving_out_logs_of_what_held():
 def test_rehearsal_says_that_it_is_no_evidence(render):
     rehearsal = sample_run.run(subject=Subject(driver="embedded", grade="rehearsal"))
     said = re.sub(r"\s+", " ", render(rehearsal))
-    assert "not evidence about a deployment" in said
+    assert "proves nothing about your deployment" in said
     assert "failed in rehearsal" in said.lower()
-    assert "not evidence about a deployment" not in re.sub(r"\s+", " ", render(sample_run.run()))
+    assert "proves nothing about your deployment" not in re.sub(
+        r"\s+", " ", render(sample_run.run())
+    )
 
 
 @pytest.mark.parametrize(
@@ -608,6 +610,15 @@ def test_stopped_run_says_how_far_it_came_and_is_not_green():
     assert seen.find(".//error").get("message") == end.sentence
     bad = run_of(BAD, GOOD, IDLE, GOOD, GOOD, IDLE, stopped="no disk")
     assert f"Of these failed: {bad.controls[0].id}." in outcome(bad).sentence
+
+
+def test_no_cover_is_green_while_a_safeguard_is_violated():
+    held = run_of(GOOD, GOOD, GOOD, GOOD, GOOD, GOOD).model_copy(update={"exit_code": 0})
+    warned = run_of(GOOD, GOOD, GOOD, BAD, GOOD, GOOD).model_copy(update={"exit_code": 0})
+    for run, colour, code in ((held, "green", 0), (warned, "yellow", 2)):
+        assert terminal.result_style(run) == (colour, "bold")
+        assert f'class="outcome code{code}"' in html.render(run)
+        assert pdf.pdf_document(run, "")["code"] == code
 
 
 def test_a_contradicted_claim_that_gates_needs_attention():

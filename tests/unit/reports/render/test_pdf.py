@@ -153,7 +153,7 @@ def test_rehearsal_is_marked_on_every_page_and_a_deployment_on_none(opened):
     rehearsal = pages(opened(sample_run.run(subject=subject), "rehearsal"))
     assert len(rehearsal) > 5
     assert all("REHEARSAL" in page for page in rehearsal)
-    assert "not evidence about a deployment" in rehearsal[0]
+    assert "proves nothing about your deployment" in rehearsal[0]
     assert [page for page in pages(opened()) if "REHEARSAL" in page] == []
 
 
