@@ -201,12 +201,14 @@ def _texts(dump: Dump, read: schema.Rows) -> Iterator[str]:
 class Age:
     """The least and the greatest age of a backup in seconds; most_s is None without a bound.
 
-    said names every time that was found, for a report.
+    said names every time that was found, for a report. file_s is the age of its file, which a copy
+    of an old backup has as well; None where it is unknown.
     """
 
     least_s: float
     most_s: float | None
     said: tuple[str, ...]
+    file_s: float | None = None
 
     def within(self, target_s: float) -> bool | None:
         """Whether it is at most this old; None where its times prove neither."""
@@ -230,6 +232,15 @@ class Age:
             "-Fc or --verbose"
         )
         return f"{what} is not proven to be at most {target} old ({self}): {reason}"
+
+    def is_young_file(self, target_s: float) -> bool:
+        """Whether no time is older than this, that of its file is not, and nothing proves more.
+
+        So it is with a plain dump of an instance in which no one changed anything.
+        """
+        dated = any(said.startswith(_DUMPED) for said in self.said)
+        is_young = self.file_s is not None and self.file_s <= target_s
+        return is_young and not dated and self.within(target_s) is None
 
     @property
     def in_future(self) -> bool:
@@ -280,14 +291,17 @@ def age(
         note("its name says", None, _bound(earliest, latest, now), earliest)
     if packed := packed_at(file):
         note("its gzip header is from", None, packed, packed)
+    file_s = None
     if changed not in (None, UNDATED) and made is None and (at_file := _date(changed)):
+        file_s = (now - at_file).total_seconds()
         note("its file is from", None, at_file, at_file)
     latest = min(not_after, default=now)
     if not not_before:
-        return Age((now - latest).total_seconds(), None, tuple(words))
+        return Age((now - latest).total_seconds(), None, tuple(words), file_s)
     # Where they contradict each other, either may be wrong.
     earliest, latest = sorted((max(not_before), latest))
-    return Age((now - latest).total_seconds(), (now - earliest).total_seconds(), tuple(words))
+    least_s, most_s = (now - latest).total_seconds(), (now - earliest).total_seconds()
+    return Age(least_s, most_s, tuple(words), file_s)
 
 
 def _bound(at: datetime, latest: datetime, now: datetime) -> datetime:

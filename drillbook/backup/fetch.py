@@ -97,6 +97,8 @@ def backup_for_command(
     if given == "-":
         _refuse_choice(given, selection)
         with _explain_disk("on standard input"), _save(sys.stdin.buffer) as path:
+            # The time of this copy says nothing of the backup.
+            os.utime(path, (UNDATED, UNDATED))
             yield LocalBackup(path, given, "standard input")
         return
     fetch = fetch_backup(given, _say, settings(options), selection=selection)

@@ -30,6 +30,10 @@ from drillbook.keys.key_check import about_backup, as_text, write_answer
 from drillbook.keys.key_files import KeyFile
 
 _MOST_NAMED = 4
+_BY_FILE = (
+    "no row is so young, so the time of its file alone says when it was dumped, which a copy of an "
+    "old dump has as well: pg_dump -Fc or --verbose writes a date of its own"
+)
 
 
 @state_outcome(", so nothing is known")
@@ -57,7 +61,11 @@ def check_key(given: SimpleNamespace) -> int:
 
 @dataclass
 class _Judgement:
-    """A backup, the answer of the best key, what is wrong, and what the backup does not show."""
+    """A backup, the answer of the best key, what is wrong, and what the backup does not show.
+
+    wrong_around is what is wrong with the place where it lies, not with the backup. by_file: only
+    the time of its file says how old it is.
+    """
 
     backup: LocalBackup
     facts: Backup
@@ -66,11 +74,13 @@ class _Judgement:
     key: key_check.Answer
     compared: dict[str, Inventory] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
+    wrong_around: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    by_file: bool = False
 
     @property
     def exit_code(self) -> int:
-        return 1 if self.wrong else 2 if self.unknown else 0
+        return 1 if self.wrong or self.wrong_around else 2 if self.unknown else 0
 
     @property
     def word(self) -> str:
@@ -124,8 +134,8 @@ def _judge(judgement: _Judgement, given: SimpleNamespace) -> None:
             cut.append(newer)
     # A job that has failed for weeks must not push the other reasons out of the line.
     if cut:
-        many = f"{len(cut)} newer ones are not complete, the newest of them {cut[0]}"
-        wrong.append(many if cut[1:] else f"a newer one is not complete: {cut[0]}")
+        many = f"{len(cut)} files are not complete, the newest of them {cut[0]}"
+        judgement.wrong_around.append(many if cut[1:] else f"not complete: {cut[0]}")
     if about.unfit:
         wrong.append(f"it {about.unfit}")
     elif about.beyond:
@@ -141,8 +151,11 @@ def _judge(judgement: _Judgement, given: SimpleNamespace) -> None:
         unknown.append("it holds no secret; look whether it is of the right database")
     if old.in_future:
         wrong.append(f"it has a date in the future ({old})")
-    elif (young := old.within(seconds(given.max_age, "--max-age"))) is None:
-        unknown.append(old.doubt("it", given.max_age))
+    elif (young := old.within(most_s := seconds(given.max_age, "--max-age"))) is None:
+        if old.is_young_file(most_s):
+            judgement.by_file = True
+        else:
+            unknown.append(old.doubt("it", given.max_age))
     elif not young:
         wrong.append(f"it is more than {given.max_age} old: {old}")
     if differs := compare_checksum(backup.path):
@@ -151,7 +164,8 @@ def _judge(judgement: _Judgement, given: SimpleNamespace) -> None:
         if judgement.kept is None:
             raise BadInput(f"--keep-at-least: {backup.shown} is one backup; give a folder")
         if judgement.kept < int(given.keep_at_least):
-            wrong.append(f"{judgement.kept} kept where {given.keep_at_least} are wanted")
+            few = f"{judgement.kept} kept where {given.keep_at_least} are wanted"
+            judgement.wrong_around.append(few)
 
 
 def _compare(judgement: _Judgement, allowed: float) -> None:
@@ -191,9 +205,13 @@ def _look_at(backup: LocalBackup, member: Member) -> Inventory | None:
 def _sentence(judgement: _Judgement) -> str:
     backup = judgement.backup
     name = backup.picked.member.name if backup.picked else backup.shown
-    if reasons := [*judgement.wrong, *judgement.unknown]:
-        more = f"; and {len(reasons) - _MOST_NAMED} more" if len(reasons) > _MOST_NAMED else ""
-        return f"{name}: {'; '.join(reasons[:_MOST_NAMED])}{more}"
+    around, reasons = judgement.wrong_around, [*judgement.wrong, *judgement.unknown]
+    if around or reasons:
+        shown = reasons[: _MOST_NAMED - len(around)]
+        more = len(reasons) - len(shown)
+        parts = [*around, *([f"{name}: {'; '.join(shown)}"] if shown else [])]
+        parts += [] if reasons else [f"the newest whole one is {name} ({judgement.age})"]
+        return "; ".join([*parts, *([f"and {more} more"] if more else [])])
     proven = judgement.key.proof
     trend = [
         f"{then.secrets:,} secrets and {then.bytes:,} bytes on {when[:10]}"
@@ -201,6 +219,7 @@ def _sentence(judgement: _Judgement) -> str:
     ]
     parts = [
         f"{name} ({judgement.age})",
+        *([_BY_FILE] if judgement.by_file else []),
         "complete",
         f"{proven.secrets_opened:,} of {proven.secrets:,} secrets of {proven.projects} projects "
         f"open with the key of label {judgement.key.file.label}",
@@ -218,7 +237,7 @@ def _write_json(judgement: _Judgement, untried: list[str]) -> None:
         "backup-check",
         answer=judgement.word,
         exit_code=judgement.exit_code,
-        findings=judgement.wrong,
+        findings=[*judgement.wrong_around, *judgement.wrong],
         unknown=judgement.unknown,
         chosen=backup.said,
         backup=about_backup(judgement.facts, backup.shown),

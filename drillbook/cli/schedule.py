@@ -183,6 +183,7 @@ def _absolute(path: str) -> str:
 
 def _systemd(name: str, words: Sequence[str], every: str, _image: str) -> dict[str, str]:
     line = " ".join(map(_quote, (_program(), *words)))
+    alarm = "drillbook-alarm@"
     days = {"daily": "*-*-*", "weekly": "Sun *-*-*"}
     when = days[every] if every in days else f"*-{_MONTHS[every]}-1"
     service = f"""\
@@ -190,6 +191,7 @@ def _systemd(name: str, words: Sequence[str], every: str, _image: str) -> dict[s
 Description=drillbook {" ".join(words[:1])}, {every}
 Wants=network-online.target
 After=network-online.target
+OnFailure={alarm}%N.service
 
 [Service]
 Type=oneshot
@@ -215,7 +217,16 @@ Persistent=true
 [Install]
 WantedBy=timers.target
 """
-    return {f"{name}.service": service, f"{name}.timer": timer}
+    failed = """\
+[Unit]
+Description=Alarm: %i did not end with exit code 0
+
+[Service]
+Type=oneshot
+# Put a command here that reaches you, as a mail or a message does.
+ExecStart=/usr/bin/logger -p user.alert -t drillbook "%i failed; journalctl -u %i says why"
+"""
+    return {f"{name}.service": service, f"{name}.timer": timer, f"{alarm}.service": failed}
 
 
 def _program() -> str:
@@ -230,10 +241,17 @@ def _quote(word: str) -> str:
 
 def _cron(name: str, words: Sequence[str], every: str, _image: str) -> dict[str, str]:
     line = f"cd {shlex.quote(str(Path.cwd()))} && {shlex.join([_program(), *words])}"
+    alarm = (
+        "{ code=$?; logger -p user.alert -t drillbook "
+        f"{shlex.quote(f'{name} ended with exit code')} $code; exit $code; }}"
+    )
     text = f"""\
-# For /etc/cron.d. cron does not make up for what was missed while the machine was off: a timer of
-# systemd does, and `drillbook status` says what is overdue.
-{_time_here(name, every)} {getpass.getuser()} {line.replace("%", chr(92) + "%")}
+# For /etc/cron.d. cron mails what is printed to MAILTO, if the machine can send mail; where it
+# cannot, put a command that reaches you in place of logger, which writes to the system's log.
+# cron does not make up for what was missed while the machine was off: a timer of systemd does, and
+# `drillbook status` says what is overdue.
+MAILTO={getpass.getuser()}
+{_time_here(name, every)} {getpass.getuser()} {line.replace("%", chr(92) + "%")} || {alarm}
 """
     return {name: text}
 
@@ -263,6 +281,9 @@ def _kubernetes(name: str, words: Sequence[str], every: str, image: str) -> dict
 # It needs a claim `drillbook` (drillbook.toml, runs: {_HOME}) and a Secret `drillbook` (each of its
 # keys is a file in {_KEYS}). Without an engine (DOCKER_HOST) a command with --image or
 # --compose ends with exit code 3, any other run is a rehearsal, and a drill then ends with 2.
+"""
+    head += f"""\
+# Have your monitor alert on a failed Job: kube_job_status_failed{{job_name=~"{name}-.*"}} > 0.
 """
     head += _to_mount(words)
     return {f"{name}.yaml": head + _yaml(_cron_job(name, _time_here(name, every), pod))}
@@ -320,6 +341,7 @@ def _coolify(name: str, words: Sequence[str], every: str, image: str) -> dict[st
 #   Command:   {shlex.join(["drillbook", *words])}
 #   Frequency: {_time_here(name, every)}
 #   Container: drillbook
+#   Alarm:     Notifications, event "Scheduled Task Failure"
 #   Timeout:   3600 (at its default of 300 s Coolify calls a longer run failed)
 # Files of {_KEYS} on the server belong to user 1001, mode 0600. Without an engine
 # (set DOCKER_HOST here) a command with --image or --compose ends with exit code 3, any other run

@@ -14,8 +14,8 @@ from reports.evidence.model import LEFT_OUT, OUTSIDE, Control, Run, Spec, Subjec
 from reports.verdict import HOLDS, IDLE, PASSED, UNDECIDED, Verdict, is_judged
 
 REHEARSAL = (
-    "This was a rehearsal of Drillbook's reference backend, not of Infisical. Anything you did not "
-    "supply was made up by Drillbook. This proves nothing about your deployment."
+    "A rehearsal of the reference backend, not of Infisical. Anything you did not supply was "
+    " made up by Drillbook. This proves nothing about your deployment."
 )
 MAPPED = (
     "Proposals for the reader's own auditor to confirm: the controls show something of the clause, "

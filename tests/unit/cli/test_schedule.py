@@ -70,8 +70,19 @@ def test_cron_runs_what_it_is_given(folder, capsys):
     line = printed(capsys, "cron", "--", "status").splitlines()[-1]
     *when, _, command = line.split(" ", 6)
     assert [bool(re.fullmatch(r"[\d,*]+", one)) for one in when] == [True] * 5
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    logger = folder / "logger"
+    logger.write_text('#!/bin/sh\necho "logged: $*"\n')
+    logger.chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", command],
+        env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, "nothing was ever proved" in done.stdout) == (1, True)
+    assert "logged: -p user.alert -t drillbook drillbook-status ended with" in done.stdout
+    assert done.stdout.endswith("exit code 1\n")
 
 
 def test_odd_names_come_through_cron(folder, capsys):
@@ -79,7 +90,17 @@ def test_odd_names_come_through_cron(folder, capsys):
     # cron ends a command at a bare %, and takes the backslash off another.
     assert not re.search(r"(?<!\\)%", line)
     words = shlex.split(line.replace("\\%", "%").split(" ", 6)[6])
-    assert (words[1], words[4:]) == (str(folder), ODD)
+    assert (words[1], words[4 : 4 + len(ODD)]) == (str(folder), ODD)
+
+
+def test_each_schedule_carries_an_alarm(folder, capsys):
+    line = ["--", "backup", "check", "backups", *KEYS]
+    assert "\nMAILTO=" in printed(capsys, "cron", *line)
+    units = printed(capsys, "systemd", *line)
+    assert "OnFailure=drillbook-alarm@%N.service" in units
+    assert "# drillbook-alarm@.service\n[Unit]" in units
+    assert "kube_job_status_failed" in printed(capsys, "kubernetes", *line)
+    assert 'event "Scheduled Task Failure"' in printed(capsys, "coolify", *line)
 
 
 @pytest.mark.parametrize("every", EVERY.kind.choices)
