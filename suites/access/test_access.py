@@ -517,7 +517,7 @@ def test_restart_keeps_locks_and_credentials(deployment, stranger, step):
         assert not deployment.accepts(used_up)
         taken = [
             f"a credential that is {name}"
-            for name, machine in deployment.golden.dead_credentials.items()
+            for name, machine in deployment.dead_credentials.items()
             if credentials.can_log_in(deployment.public, machine)
         ]
         assert taken == []

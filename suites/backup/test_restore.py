@@ -103,7 +103,7 @@ def test_backup_and_encryption_key_are_enough(deployment, new_password, step):
         assert again.writes()
 
     with step("no credential that had ended before lets in again"):
-        ended = deployment.golden.dead_credentials
+        ended = deployment.dead_credentials
         let_in = [one for one in ended if credentials.can_log_in(deployment.public, ended[one])]
         assert let_in == []
 

@@ -18,6 +18,7 @@ WORDS = {
 
 @pytest.mark.control("HLT-3")
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_health_follows_cache_and_database(deployment, record, observe, step):
     with step("stop the cache and poll the health check"), outage(deployment.stack, "redis"):
         record.note(f"polled for at most {observations.longest_poll_s(deployment):.0f} s")

@@ -44,16 +44,17 @@ def test_report_has_its_documented_form(deployment, step):
 
 
 @pytest.mark.control("HLT-1")
+@pytest.mark.timeout(900)
 def test_good_report_keeps_its_form_in_an_outage(deployment, step):
     departs = []
     for service in ("db", "redis"):
-        with step(f"stop {service}, and ask for the health report"):
+        with step(f"stop {service}, and ask for the health report until it turns bad, or longer"):
             with outage(deployment.stack, service):
-                departs.append(observations.health_departs(deployment))
+                departs += observations.find_departing_reports(deployment)
             assert observations.reads_again(deployment)
 
-    with step("each that came with status 200 had its documented form"):
-        assert departs == [False, False]
+    with step("reports came, and each with status 200 had its documented form"):
+        assert departs == []
 
 
 @pytest.mark.control("HLT-2")

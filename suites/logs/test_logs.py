@@ -151,7 +151,7 @@ def test_no_log_holds_a_secret(deployment, record, step):
 
 @pytest.mark.control("SEC-5")
 def test_a_refused_request_prints_no_secret(deployment, record, step):
-    ended, mark = deployment.golden.dead_credentials, deployment.log_mark()
+    ended, mark = deployment.dead_credentials, deployment.log_mark()
     with step("log in with each credential that is over; it is refused"):
         let_in = [one for one in ended if credentials.can_log_in(deployment.public, ended[one])]
         assert let_in == []

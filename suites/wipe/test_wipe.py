@@ -46,6 +46,7 @@ def test_backend_starts_with_new_keys(wiped, observe, step):
         assert wiped.start.serves
 
     with step("the selectors were evaluated, and only this run's resources destroyed"):
+        assert wiped.selection.hit
         assert wiped.selection.missed == ()
 
 

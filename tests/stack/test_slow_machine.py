@@ -301,9 +301,9 @@ def test_a_backend_is_waited_for_by_its_own_pace(monkeypatch):
         observations, "wait_until", lambda _look, within_s, **_: waited.append(within_s) is None
     )
     observations.comes_up(SimpleNamespace(stack=stack))
+    assert waited == [200.0]
     # As long as the claim allows.
-    observations.health_turns_bad(SimpleNamespace(stack=stack))
-    assert waited == [200.0, 30.0]
+    assert observations.longest_poll_s(SimpleNamespace(stack=stack)) == 30.0
 
 
 @pytest.mark.parametrize(
