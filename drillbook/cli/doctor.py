@@ -7,6 +7,7 @@ import pwd
 import shutil
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
@@ -24,6 +25,7 @@ State = Literal["ok", "lacks", "optional"]
 _MARKS: dict[State, str] = {"ok": "ok", "lacks": "NO", "optional": "--"}
 # What a report and its logs can take.
 _ROOM_MIB = 2048
+_WIDTH = 79
 _REMOTE = ("fsspec", "s3fs", "paramiko", "aiohttp")
 
 
@@ -70,7 +72,14 @@ def main(given: SimpleNamespace) -> int:
 def _lines(checks: list[Check], able: list[str], *, ready: bool) -> Iterator[str]:
     for check in checks:
         then = f"; {check.next}" if check.next else ""
-        yield f"{_MARKS[check.state]}  {check.name:<24} {check.sentence}{then}\n"
+        yield textwrap.fill(
+            f"{_MARKS[check.state]}  {check.name:<24} {check.sentence}{then}",
+            _WIDTH,
+            subsequent_indent=" " * 29,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        yield "\n"
     can = " and ".join(able) or "no driver"
     yield f"{'READY' if ready else 'NOT READY'}: {can} can run here\n"
 
@@ -130,7 +139,7 @@ def _containers() -> Iterator[Check]:
         yield _lack("containers: engine", trouble)
         return
     except FileNotFoundError:
-        cure = "install Docker Engine and its compose plugin"
+        cure = "install Docker Engine (on Debian docker.io, docker-cli, docker-compose)"
         yield Check("containers: engine", "lacks", "the docker program is not installed", cure)
         return
     yield Check("containers: engine", "ok", f"{engine['name']} {engine.get('version', '')}")

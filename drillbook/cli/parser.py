@@ -37,6 +37,8 @@ from drillbook.core.options import (
 # Variables for processes of the harness; every other DRILLBOOK_ variable is of an option.
 _INTERNAL = ("RUN", "MAKE", "FUZZ", "OFFERS", "PLANT", "RELEASE")
 _PROGRAM = "drillbook"
+# Where a context keeps the words of its command line.
+_TYPED = "drillbook.typed"
 # Errors of an output that is full, or that no one reads any more.
 _UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE)
 
@@ -226,7 +228,10 @@ def _label(param: click.Parameter | None, ctx: click.Context | None = None) -> s
         return "a value"
     if ctx and ctx.get_parameter_source(param.name) is ParameterSource.ENVIRONMENT:
         return str(param.envvar)
-    return param.human_readable_name if isinstance(param, click.Argument) else param.opts[0]
+    if isinstance(param, click.Argument):
+        return param.human_readable_name
+    typed = {word.partition("=")[0] for word in ctx.meta.get(_TYPED, ())} if ctx else set()
+    return next((flag for flag in param.opts if flag in typed), param.opts[0])
 
 
 class _Option(click.Option):
@@ -282,12 +287,13 @@ class _Command(click.Command):
         super().__init__(name, params=[*arguments, *named], help=command.sentence)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_TYPED] = [*args]
         try:
             _, _, order = self.make_parser(ctx).parse_args([*args])
             for one in order if not ctx.resilient_parsing else ():
                 # click would take the last value without a word.
                 if isinstance(one, _Option) and one.takes_one and order.count(one) > 1:
-                    raise Refusal(f"{one.opts[0]} is given more than once; give it once")
+                    raise Refusal(f"{_label(one, ctx)} is given more than once; give it once")
             return super().parse_args(ctx, args)
         except click.UsageError as wrong:
             # Some errors of click lack the command that they are about.
@@ -428,6 +434,8 @@ class _Group(click.Group):
         **extra: Any,
     ) -> click.Context:
         """The context of its own command, unless a subcommand is named or a shell completes one."""
+        if not args and not parent and not extra:
+            args = ["--help"]
         if self.own and (not args or args[0].startswith("-")) and not extra:
             return self.own.make_context(info_name, args, parent)
         return super().make_context(info_name, args, parent, **extra)

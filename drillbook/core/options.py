@@ -235,6 +235,13 @@ def _form(form: str, words: str) -> Callable[[str], str]:
     return lambda value: "" if pattern.fullmatch(value) else f"{value} {words}"
 
 
+def _budget(value: str) -> str:
+    found = re.fullmatch("([0-9]{1,5})[xX]([0-9]{1,5})", value, re.ASCII)
+    if not found:
+        return f"{value} is not of the form 100x12"
+    return "" if int(found[1]) and int(found[2]) else f"{value} has a zero; give at least 1x1"
+
+
 def _listed(file: str, form: str, what: str) -> Callable[[str], str]:
     """A function that judges comma-separated patterns by the names in a file of the application."""
 
@@ -246,6 +253,8 @@ def _listed(file: str, form: str, what: str) -> Callable[[str], str]:
             return f"{value} names no {what}; give one, or leave it out"
         for pattern in patterns:
             if not any(fnmatchcase(name.upper(), pattern.upper()) for name in known):
+                if "*" in pattern:
+                    known = sorted({f"{name.partition('-')[0]}-*" for name in known})
                 return f"{pattern} matches no {what}{nearest(pattern, known)}"
         return ""
 
@@ -391,7 +400,7 @@ CONTROLS = Option(
 )
 BUDGET = Option(
     "budget",
-    Kind("PLANSxACTIONS", _form("[1-9][0-9]{0,4}[xX][1-9][0-9]{0,4}", "is not of the form 100x12")),
+    Kind("PLANSxACTIONS", _budget),
     "number and length of the action sequences, such as 100x12",
 )
 SEED = Option("seed", number(0, 2**64), "repeat the order and random data of an earlier run")

@@ -395,7 +395,10 @@ def _preview(run: Run, examination: Examination) -> Iterator[Line]:
 
 
 def sign_off(given: SimpleNamespace) -> int:
-    """Sign a bundle off as prepared, reviewed or approved; the exit code."""
+    """Sign a bundle off as prepared, reviewed or approved; the exit code.
+
+    It is 1 for a sign-off that does not count.
+    """
     who = Who(*(getattr(given, one) or "" for one in ("act", "name", "role", "remark"))).check()
     key = make_sealer(given.signing_key, given.signing_key_env, None).key
     place = Path(given.bundle)
@@ -405,10 +408,11 @@ def sign_off(given: SimpleNamespace) -> int:
     if (doubts := "; ".join(_doubts(run, examination))) and not given.anyway:
         raise ReportError(f"{bundle}: {doubts}. To sign it all the same: --anyway")
     shown = [*_preview(run, examination)]
-    if key and who.act == "approved" and key.id == examination.signer:
+    counts = not (key and who.act == "approved" and key.id == examination.signer)
+    if not counts:
         said = "This key sealed the bundle: its approval is not independent, and does not count."
         shown += wrap(said, style=("yellow",))
     path = write_sign_off(bundle, run, who, key)
     by = f"signed with key {key.id[:16]}" if key else "without a key: a note, and no proof"
     write([*shown, Line(f"{path}: {given.act} by {given.name}, {by}")])
-    return PASSED
+    return PASSED if counts else FAILED

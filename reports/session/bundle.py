@@ -5,6 +5,7 @@ Formats that are not in it are made from a bundle by `drillbook evidence export`
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -243,10 +244,13 @@ def _refuse_unwritable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as trouble:
-        raise ReportError(
-            f"cannot write {trouble.filename or path}: {trouble.strerror}; "
-            "free some space or choose another folder with --run-dir"
-        ) from None
+        why, cure = trouble.strerror, "choose another folder with --run-dir"
+        if trouble.errno in (errno.ENOSPC, errno.EDQUOT):
+            cure = f"free some space or {cure}"
+        elif trouble.errno == errno.ENOENT:
+            # As in /proc: a missing folder would have been made.
+            why = "its file system takes no new folder"
+        raise ReportError(f"cannot write {trouble.filename or path}: {why}; {cure}") from None
 
 
 _DIFFERS = ("red", "bold")

@@ -66,7 +66,6 @@ RECOVER = ["key", "recover", "backup.sql.gz", "--env-file", ".env"]
 
 WRONG = [
     # Commands.
-    ("", "missing command; drillbook --help"),
     ("verfy", "no command verfy; did you mean verify?"),
     ("check-key backup.sql.gz", "did you mean key check?"),
     ("key", "missing command; drillbook key --help lists the commands"),
@@ -88,9 +87,12 @@ WRONG = [
     ("verify --stack embeded", "--stack: embeded is none of auto, containers, embedded; did you"),
     ("verify --stack podman", "--stack: podman is none of"),
     ("verify --offer audit,rotaton", "did you mean rotation?"),
-    ("verify --control KEY-333", "--controls: KEY-333 matches no control"),
-    ("verify --controls 'KEE-*'", "KEE-* matches no control; did you mean KEY-"),
-    ("verify --control ,", "--controls: , names no control; give one, or leave it out"),
+    ("verify --control KEY-333", "--control: KEY-333 matches no control"),
+    ("verify --controls KEY-333", "--controls: KEY-333 matches no control"),
+    ("verify --control 'KYE-*'", "KYE-* matches no control; did you mean KEY-*?"),
+    ("verify --budget 0x0", "0x0 has a zero; give at least 1x1"),
+    ("verify --controls 'KEE-*'", "KEE-* matches no control; did you mean KEY-*?"),
+    ("verify --control ,", "--control: , names no control; give one, or leave it out"),
     ("verify --mutant LosesLongValue", "did you mean LosesLongValues?"),
     ("verify --tsa ftp://ada:geheim@host", "not a web address"),
     ("live secrets.example.com", "not a web address; give one such as https://"),
@@ -200,7 +202,7 @@ WRONG = [
         for name in ("key check", "backup check")
     ),
     ("qualify --image a:1 --stack embedded", "--image is not used with --stack embedded"),
-    ("verify --certified --control KEY-1", "--certified and --controls exclude each other"),
+    ("verify --certified --control KEY-1", "--certified and --control exclude each other"),
     ("verify --certified --mutant LosesLongValues", "exclude each other"),
     ("verify --quiet --verbose", "--quiet and --verbose exclude each other"),
     ("verify --sign drill.key --signing-key-env KEY", "exclude each other"),
@@ -257,6 +259,12 @@ def test_a_wrong_line_is_one_sentence_and_nothing_happens(folder, line, sentence
     assert "geheim" not in told.err
     assert carried_out == []
     assert seen(folder) == before
+
+
+def test_the_command_alone_prints_its_help(folder, capsys):
+    assert run(COMMANDS, []) == 0
+    assert capsys.readouterr().out.startswith("Usage: drillbook [OPTIONS] COMMAND")
+    assert run(COMMANDS, ["evidence"]) == 3
 
 
 def test_a_folder_that_this_user_cannot_enter_is_no_defect(folder, capsys):

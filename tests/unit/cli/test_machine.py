@@ -97,7 +97,14 @@ def test_an_engine_that_is_not_there_is_told_with_the_next_move(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     (found,) = doctor._containers()
     assert (found.name, found.state) == ("containers: engine", "lacks")
-    assert found.next
+    assert "docker.io, docker-cli, docker-compose" in found.next
+
+
+def test_no_word_is_broken_at_the_edge_of_a_terminal(machine, folder, capsys):
+    words = " ".join(f"word{number}" for number in range(30))
+    lines = "".join(doctor._lines([doctor.Check("a", "lacks", words)], [], ready=False))
+    assert max(map(len, lines.splitlines())) < 80
+    assert " ".join(lines.split()).startswith(f"NO a {words} NOT READY")
 
 
 REFERENCE = "registry.example.com/infisical:1"

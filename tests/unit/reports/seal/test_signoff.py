@@ -370,7 +370,7 @@ def test_the_key_of_the_bundle_does_not_vouch_for_its_approval(tmp_path, capsys,
     signer, public = key(tmp_path)
     given = {"sign_off": SignOff(executed_by=executor)}
     bundle = sealed(tmp_path / "runs", signer, **given) / "bundle.zip"
-    assert signed(bundle, f"--signing-key={tmp_path}/drill.key", f"--pubkey={public}") == 0
+    assert signed(bundle, f"--signing-key={tmp_path}/drill.key", f"--pubkey={public}") == 1
     said = " ".join(capsys.readouterr().out.split())
     assert "its approval is not independent, and does not count." in said
     for check in (verify, verify_bundle.main):
