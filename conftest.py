@@ -12,6 +12,5 @@ pytest_plugins = [
     "fixtures.lifecycle.plugin",
     "fixtures.document.plugin",
     "fixtures.session.live_fixtures",
-    "fixtures.rekey.plugin",
     "fixtures.session.drill_fixtures",
 ]

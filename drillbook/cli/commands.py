@@ -11,7 +11,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -91,7 +91,7 @@ def _run_specs(
     given: Given, folders: Sequence[str], fixed: Sequence[str], plugins: Sequence[object] = ()
 ) -> int:
     """Run the specs of some folders with the options that the command was given; the exit code."""
-    own = (o.NO_REHEARSAL, o.NEW_BACKUP, o.PING, o.PING_FILE, o.METRICS)
+    own = (o.PING, o.PING_FILE, o.METRICS)
     words = given.words(*(option for option in given.command.options if option not in own))
     return _call_pytest(["--evidence", *fixed, *words, _called_as(given)], folders, plugins)
 
@@ -195,21 +195,6 @@ def _prove_key(given: Given) -> int:
     sys.stdout.write(f"{out}: {said.name} holds the key {file.label}, signed by {signer.id[:16]}\n")
     key_files.warn_of_permissions("key prove", given[o.ENV_FILE])
     return 0
-
-
-def _rekey(given: Given) -> int:
-    from fixtures.rekey import rekey_command as rekey
-
-    with ExitStack() as kept:
-        code, source = rekey.main(given.named, kept)
-        if code == 0 and not given[o.NO_REHEARSAL]:
-            # The file itself: its folder or storage may have a newer one by now.
-            files = [f"--rekeyed={given[o.NEW_BACKUP]}", f"--{o.BACKUP.name}={source}"]
-            fixed = ["--one-question", *files]
-            code = _run_specs(given, ["suites/change/test_rekey.py"], fixed)
-    if code == 0:
-        sys.stdout.write(rekey.STEPS)
-    return code
 
 
 def _status(given: Given) -> int:
@@ -398,19 +383,6 @@ COMMANDS: Sequence[Command] = (
             *(o.ONLY, o.BACKUP_OPTIONS),
         ),
         needs=(o.KEY_FILES, o.SECRETS_FILE),
-    ),
-    Command(
-        "key rekey",
-        "Re-encrypt a backup under another key (experimental).",
-        "drillbook key rekey backup.sql --env-file .env --new-env-file new.env --out new.sql "
-        "--no-rehearsal",
-        _rekey,
-        arguments=(o.BACKUP,),
-        options=(
-            *(o.KEY_FILE, o.NEW_ENV_FILE, o.NEW_BACKUP, o.NO_REHEARSAL, o.BACKUP_OPTIONS),
-            *(o.STACK, o.IMAGE, o.COMPOSE, *_RECORD, *_SPOKEN),
-        ),
-        needs=(o.KEY_FILE, o.NEW_ENV_FILE, o.NEW_BACKUP),
     ),
     Command(
         "key prove",

@@ -419,7 +419,6 @@ KEY_FILES = Option(
     "file with an ENCRYPTION_KEY; repeat it to try several",
     many=True,
 )
-NEW_ENV_FILE = Option("new-env-file", FILE_OF_KEY, "environment file with the new ENCRYPTION_KEY")
 REPO = Option("repo", FOLDER, "Git repository to search for its secrets")
 ESCROW = Option("escrow", FILE_OF_KEY, "file with the escrowed keys")
 BACKUP = Option("backup", BACKUP_PLACE, "backup to read; of a folder the newest complete one")
@@ -458,7 +457,6 @@ OLDER = Option("from", IMAGE_NAME, "image that runs now (or reference:1)", dest=
 NEWER = Option("to", IMAGE_NAME, "image to upgrade to (or reference:2)", dest="newer")
 VERIFY_FROM = Option("verify-from", PLACE, "earlier run of `verify` on the old image")
 VERIFY_TO = Option("verify-to", PLACE, "earlier run of `verify` on the new image")
-NO_REHEARSAL = Option("no-rehearsal", SWITCH, "only prove it offline; start nothing")
 
 # The record.
 RUN_DIR = Option("run-dir", NEW_FOLDER, "folder in which runs are kept", bare="reports/runs")
@@ -501,7 +499,6 @@ FINDINGS = replace(OUTPUT, kind=choice("text", "json", "sarif"))
 DOCUMENT = Option("document", FILE, "a runbook in Markdown")
 DOCUMENTS = Option("file", FILE, "a runbook in Markdown", many=True, dest="documents")
 LISTING = replace(OUTPUT, kind=choice("text", "json", "markdown"))
-NEW_BACKUP = Option("out", NEW_FILE, "where to write the new backup")
 SECRETS_FILE = Option("out", NEW_FILE, "secrets.json.age or secrets.env.age; - for standard output")
 SINCE = Option("from", DAY, "first day of the period", dest="since")
 UNTIL = Option("to", DAY, "last day of the period", dest="until")
@@ -620,7 +617,6 @@ CALLED_AS = Option("called-as", TEXT, "the command line that the record names")
 PREFLIGHT = Option("preflight", SWITCH, "run the file checks, nothing else")
 DRILL = Option("drill", SWITCH, "drill the given backup with its keys")
 REHEARSE = Option("rehearse", SWITCH, "rehearse a change of release")
-REKEYED = Option("rekeyed", TEXT, "the backup that was rekeyed, to be tried out")
 
 # Options that exclude each other.
 EXCLUSIVE = (
@@ -633,15 +629,10 @@ EXCLUSIVE = (
     (PUBKEY, UNSIGNED),
     (TSA, TSR),
 )
-_OF_REHEARSAL = (
-    *(STACK, IMAGE, COMPOSE, RUN_DIR, CONFIG, WAIVERS, CERTIFIED, REASON, OPERATOR),
-    *(SIGNING_KEY, SIGNING_KEY_ENV, TSA, SEED, QUIET, VERBOSE),
-)
 _OF_INSTANCE = (CREDENTIAL, ENV_FILE, BACKUPS, BACKUP_OPTIONS, DOCKER, PROJECT, CA, PLAIN_URL)
 # Options that a command with another one uses only for some of the other's values. One that is set
 # for every command, in the environment, is no mistake.
 USED_WITH: tuple[tuple[tuple[Option, ...], Option, Callable[[Any], bool]], ...] = (
-    (_OF_REHEARSAL, NO_REHEARSAL, operator.not_),
     ((PROJECT,), DOCKER, bool),
     ((BACKUP_OPTIONS,), BACKUP, bool),
     (_OF_INSTANCE, URL, lambda url: url != "rehearsal"),

@@ -43,8 +43,6 @@ from reports.verdict import HOLDS, PASSED, UNUSABLE, Verdict
 _ROUTES = {
     "drillbook preflight": "preflight",
     "--preflight": "preflight",
-    "drillbook key rekey": "rekey",
-    "--rekeyed": "rekey",
 }
 # Commands that ask for controls of several chapters, by the chapter that only they ask for.
 _COMMANDS = {"drill": "drill", "change": "rehearse", "document": "runbook run"}

@@ -92,7 +92,6 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         run=run,
         outcome=phrases.outcome(run),
         worth=phrases.grade(run),
-        experimental=upgrade_text.experimental(run),
         asked=asked,
         chapters=phrases.by_chapter(asked),
         findings=findings,

@@ -24,7 +24,7 @@ from fontTools.ttLib import TTFont
 from drillbook.core.display import map_texts
 from reports.evidence import json_file
 from reports.evidence.model import Control, Run, Spec
-from reports.render import phrases, upgrade_text
+from reports.render import phrases
 from reports.render.charts import Lane, lanes
 from reports.render.context_sections import (
     day,
@@ -174,7 +174,6 @@ def pdf_document(run: Run, digest: str) -> dict[str, Any]:
         "outcome": end._asdict(),
         "code": phrases.cover_code(run),
         "worth": phrases.grade(run),
-        "experimental": upgrade_text.experimental(run),
         "rehearsal": run.subject.grade == "rehearsal",
         "run": run.run.id,
         "version": run.run.tool.version,

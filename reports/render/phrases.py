@@ -275,8 +275,6 @@ def _advice(run: Run, first: str) -> str:
         return _DRILL_ADVICE.get(
             first, f"Do not rely on a recovery from this backup. Begin with {first}."
         )
-    if "KEY-14" in run.run.asked:
-        return "Do not use the new backup; the old one and its key stay. Begin with KEY-14."
     if run.subject.driver == "remote":
         return f"Do not rely on this instance before it is put right. Begin with {first}."
     document = next((one for one in run.controls if one.id == "RBK-1"), None)

@@ -212,9 +212,8 @@ def result_style(run: Run) -> tuple[str, ...]:
 def result(run: Run, report: str) -> Iterator[Line]:
     """The verdict, why, what to do next, and where the report is."""
     end = phrases.outcome(run)
-    for what in (upgrade_text.experimental(run), phrases.grade(run)):
-        if what:
-            yield from wrap(what, style=("bold",))
+    if grade := phrases.grade(run):
+        yield from wrap(grade, style=("bold",))
     yield from wrap(f"{end.word.upper()}. {end.sentence}", style=result_style(run))
     if changed := upgrade_text.sentence(run):
         yield from wrap(changed, style=("bold",))

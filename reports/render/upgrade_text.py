@@ -14,11 +14,6 @@ _OUTAGE = "UPG-4"
 _NO_WAY_BACK = ("old release failed", "old release refused")
 # How a difference begins where the new image removed the older of two secrets with one name.
 _REMOVED = "the release removed "
-EXPERIMENTAL = (
-    "Experimental: the product knows no way to put a backup under another ENCRYPTION_KEY. Where "
-    "the instance rotates its key in stages by itself, use that instead."
-)
-_EXPERIMENT = "KEY-14"
 
 
 def sentence(run: Run) -> str:
@@ -130,8 +125,3 @@ def describe_no_change(change: Change) -> str:
 
 def _word(verdict: str | None) -> str:
     return Verdict(verdict).words if verdict else "unknown there"
-
-
-def experimental(run: Run) -> str | None:
-    """A warning, if the run is about a procedure that the product does not support."""
-    return EXPERIMENTAL if _EXPERIMENT in run.run.asked else None

@@ -6,7 +6,7 @@ from drillbook.infisical import key_rotation
 from drillbook.infisical.crypto import label, openssl_rand_hex
 from drillbook.infisical.http import Refused
 from drillbook.keys.key_check import prove
-from fixtures.rekey.rekey_trial import plant
+from fixtures.data.first_generation import plant
 
 
 @pytest.fixture

@@ -35,12 +35,6 @@ history = partial(call, "history")
 period = partial(call, "history report")
 
 
-def rekey(words):
-    """The exit code of `key rekey`, with --no-rehearsal unless the words name a stack."""
-    where = any(str(word).startswith("--stack") for word in words)
-    return call("key rekey", [*words, *([] if where else ["--no-rehearsal"])])
-
-
 def seal(words):
     """The exit code of a subcommand of `evidence`, which is the first word."""
     return call(f"evidence {words[0]}", words[1:])

@@ -17,15 +17,13 @@ WAYS = {
     "for a passphrase": ["--passphrase-file", "passphrase"],
     "in the clear": ["--plaintext"],
 }
-NEW_KEY = "f" * 32
-NAMES = {"check_key": "key check", "recover": "key recover", "rekey": "key rekey"}
+NAMES = {"check_key": "key check", "recover": "key recover"}
 
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     (tmp_path / "backup.sql").write_text(dump(VERSION))
     (tmp_path / "keys.env").write_text(f"ENCRYPTION_KEY={KEYS[VERSION]}\n")
-    (tmp_path / "new.env").write_text(f"ENCRYPTION_KEY={NEW_KEY}\n")
     (tmp_path / "passphrase").write_text("correct horse battery staple\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -34,7 +32,6 @@ def files(tmp_path, monkeypatch):
 def words(module, out="out.json", *more):
     given = {
         "recover": ["--out", out],
-        "rekey": ["--new-env-file=new.env", "--out", out, "--no-rehearsal"],
         "check_key": [],
     }
     return ["backup.sql", "--env-file=keys.env", *given[module], *more]

@@ -70,7 +70,6 @@ PARSED = {
     r"images": "assembles images from packages, as root, in minutes",
     r"(qualify|bench)": "takes many minutes; CI runs it by itself",
     r"lifecycle": "takes minutes; LIF-1 is part of each whole run",
-    r"key rekey (?!.*--no-rehearsal)": "takes a stack; test_rekey_rehearsal.py has one",
     r"drill .*--to-database": "takes a stack; test_drill.py has one",
     r"verify --stack embedded": "takes half a minute; the test of the wheel runs one",
     r"verify --stack containers(?! --image \S+$)": "takes an engine, an image and minutes",

@@ -17,7 +17,6 @@ from drillbook.cli.parser import run
 from drillbook.core import options
 from drillbook.core.application import ROOT
 from fixtures.lifecycle import plugin as lifecycle
-from fixtures.rekey import plugin as rekey
 from fixtures.session import (
     drill_fixtures,
     fetched_backup,
@@ -49,19 +48,6 @@ SHOWN = re.compile(r"(?m)^(drillbook .*?)(?: +#.*)?$|`(drillbook [^`]+)`")
 # In documents: what the reader puts in.
 PLACES = re.compile(r"\$|\b(LOG|BACKUP|KEYS|FOLDER|COMMAND|NAME|OLD|NEW|A|B|FILE)\b|…|<")
 DRILL = ["drill", "backup.sql.gz", "--env-file", "keys.env"]
-REKEY = [
-    *[
-        "key",
-        "rekey",
-        "backup.sql",
-        "--env-file",
-        ".env",
-        "--new-env-file",
-        "new.env",
-        "--out",
-        "new.sql",
-    ]
-]
 RECOVER = ["key", "recover", "backup.sql.gz", "--env-file", ".env"]
 
 WRONG = [
@@ -155,15 +141,6 @@ WRONG = [
     (
         shlex.join([*RECOVER, "--out", "x", "--plaintext", "--recipient", "age1x"]),
         "--recipient and --plaintext exclude each other",
-    ),
-    *(
-        (shlex.join([*REKEY, "--no-rehearsal", *words]), f"{words[0]} is not used with --no-reh")
-        for words in (
-            *(["--image", "a:1"], ["--compose", "docker-compose.yml"], ["--stack", "embedded"]),
-            *(["--certified"], ["--run-dir", "runs"], ["--reason", "x"], ["--operator", "Ada"]),
-            *(["--config", ".env"], ["--waivers", ".env"], ["--seed", "1"], ["--quiet"]),
-            *(["--verbose"], ["--signing-key", "drill.key"], ["--tsa", "file"]),
-        )
     ),
     *(
         (f"live rehearsal {words}", f"{words.split()[0]} is not used with URL rehearsal")
@@ -421,7 +398,6 @@ def test_a_variable_of_an_options_name_sets_it(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("line", "name", "value"),
     [
-        (shlex.join([*REKEY, "--no-rehearsal"]), "STACK", "embedded"),
         ("preflight --run-dir runs", "OUTPUT", "json"),
         ("live rehearsal", "ENV_FILE", ".env"),
         ("key check backup.sql --env-file .env", "SEED", "1"),
@@ -456,7 +432,7 @@ def test_help_has_a_sentence_an_example_and_every_option(command, capsys):
         assert one.name.upper() in words
 
 
-@pytest.mark.parametrize("command", ["drill", "rehearse", "key rekey"])
+@pytest.mark.parametrize("command", ["drill", "rehearse"])
 def test_the_keys_of_a_command_on_a_backup_are_those_of_the_backup(command, capsys):
     assert run(COMMANDS, [*command.split(), "--help"]) == 0
     words = " ".join(capsys.readouterr().out.split())
@@ -621,13 +597,12 @@ def test_pytest_knows_every_option_of_a_command_that_runs_specs():
     declared.addoption("--quiet", "--verbose")
     for one in (plugin, stacks, workers, preflight_fixtures, drill_fixtures, live_fixtures):
         one.pytest_addoption(declared)
-    for one in (lifecycle, rekey, fetched_backup):
+    for one in (lifecycle, fetched_backup):
         one.pytest_addoption(declared)
     specs = [one for one in COMMANDS if {options.SEED, options.VERBOSE} < {*one.options}]
-    assert len(specs) == 8
+    assert len(specs) == 7
     for one in specs:
-        own = {options.NO_REHEARSAL, options.NEW_BACKUP, options.FINDINGS}
-        own |= {options.PING, options.PING_FILE, options.METRICS}
+        own = {options.FINDINGS, options.PING, options.PING_FILE, options.METRICS}
         assert {f"--{option.name}" for option in set(one.options) - own} <= declared.names
     alone = Declared()
     preflight_console.pytest_addoption(alone)

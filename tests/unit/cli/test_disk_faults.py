@@ -1,4 +1,4 @@
-"""recover, rekey and check-key on a disk that is full or fails: one sentence, 3, nothing left."""
+"""recover and check-key on a disk that is full or fails: one sentence, 3, nothing left."""
 
 import errno
 import os
@@ -8,9 +8,8 @@ import pytest
 from drillbook.backup import tables as dump_module
 from drillbook.backup.fetch import write_copy
 from drillbook.core.errors import BadInput
-from drillbook.keys import rekey as rekey_module
 from drillbook.keys.decrypt_secrets import Reader
-from tests.support.commands import check_key, recover, rekey
+from tests.support.commands import check_key, recover
 from tests.support.run_commands import WAYS, alone, files, limited, words
 
 __all__ = ["files"]
@@ -38,17 +37,6 @@ def test_recover_on_a_full_disk_leaves_nothing(files, way):
     assert sorted(files.iterdir()) == before
 
 
-def test_rekey_on_a_full_disk_leaves_nothing(files):
-    before = sorted(files.iterdir())
-    code, said = alone("rekey", *words("rekey", "new.sql"), preexec_fn=limited)
-    assert code == 3, said
-    assert said.startswith(
-        "drillbook key rekey: new.sql cannot be written: File too large; nothing was left"
-    )
-    assert said.count("\n") == 1
-    assert sorted(files.iterdir()) == before
-
-
 def test_a_copy_that_does_not_fit_is_told(files, monkeypatch):
     honest = os.fdopen
     monkeypatch.setattr(os, "fdopen", lambda _handle, *_mode, **_how: honest(full, "wb", 0))
@@ -71,7 +59,6 @@ def test_what_fails_at_the_very_end_leaves_nothing(files, capsys, monkeypatch, a
     told(capsys, code, "out.json cannot be written: No space left on device", before, files)
 
 
-@pytest.mark.parametrize("module", [recover, rekey])
 @pytest.mark.parametrize(
     ("out", "said"),
     [
@@ -82,10 +69,9 @@ def test_what_fails_at_the_very_end_leaves_nothing(files, capsys, monkeypatch, a
         ("~nobody-of-this-name/out", "the home folder of an unknown user"),
     ],
 )
-def test_a_place_where_nothing_can_be_made_is_told(files, capsys, module, out, said):
-    name, more = ("recover", ["--plaintext"]) if module is recover else ("rekey", [])
+def test_a_place_where_nothing_can_be_made_is_told(files, capsys, out, said):
     before = sorted(files.iterdir())
-    told(capsys, module(words(name, out, *more)), said, before, files)
+    told(capsys, recover(words("recover", out, "--plaintext")), said, before, files)
 
 
 def test_a_folder_that_may_not_be_written_is_told(files, capsys, monkeypatch):
@@ -160,18 +146,6 @@ def test_where_it_is_unpacked_is_told_when_that_is_full(files, capsys, monkeypat
     before = sorted(files.iterdir())
     code = recover(words("recover", "out.json", *WAYS["for a recipient"]))
     told(capsys, code, "where it is unpacked: No space left on device; free some", before, files)
-
-
-@pytest.mark.parametrize("trouble", [OSError(errno.EIO, "Input/output error"), KeyboardInterrupt()])
-def test_what_could_not_be_compared_does_not_stay(files, capsys, monkeypatch, trouble):
-    def failing(*_given):
-        raise trouble
-
-    monkeypatch.setattr(rekey_module, "check_rekey", failing)
-    before = sorted(files.iterdir())
-    code = rekey(words("rekey", "new.sql"))
-    said = "Input/output error" if isinstance(trouble, OSError) else "interrupted; nothing was left"
-    told(capsys, code, said, before, files)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -10,7 +10,7 @@ from drillbook.drill.drill import refusal
 from drillbook.keys.key_check import prove
 from drillbook.preflight import backupfile
 from tests.support.backups import HEAD, KEY_OF_MAY_2024, TAIL, dump
-from tests.support.commands import check_key, recover, rekey
+from tests.support.commands import check_key, recover
 
 RIGHT, WRONG = KEY_OF_MAY_2024, "0123456789abcdef0123456789abcdef"
 MIGRATIONS = "COPY public.infisical_migrations (id, name) FROM stdin;\n{}\\.\n\n"
@@ -136,12 +136,3 @@ def test_it_is_whole_without_a_root_key_and_a_newer_one_is_not(backup):
     start = newer.index("COPY public.kms_root_config")
     backup.write_text(newer[:start] + newer[newer.index("\\.\n", start) + 3 :])
     assert "holds no row of kms_root_config" in str(integrity.examine(backup))
-
-
-def test_rekey_sends_it_through_a_newer_release_first(backup, env_file, tmp_path, capsys):
-    new = "fedcba98765432100123456789abcdef"
-    given = [str(backup), "--env-file", env_file(RIGHT)]
-    out = tmp_path / "new.sql"
-    assert rekey([*given, "--new-env-file", env_file(new), "--out", str(out)]) == 2
-    assert "restore it into a newer release, and rekey a backup of that" in capsys.readouterr().err
-    assert not out.exists()

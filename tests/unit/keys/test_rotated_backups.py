@@ -21,7 +21,7 @@ from drillbook.infisical.crypto import (
 from drillbook.infisical.schema import ACTIVE_ROOT
 from drillbook.keys.key_check import prove
 from tests.support.backups import KEYS, dump
-from tests.support.commands import check_key, recover, rekey
+from tests.support.commands import check_key, recover
 
 OLD, STRANGER = KEYS["2024-07"], "0123456789abcdef0123456789abcdef"
 FIRST, SECOND = "a" * 32, "b" * 32
@@ -222,15 +222,3 @@ def test_recover_brings_everything_back_and_says_what_the_key_is(written, tmp_pa
     said = capsys.readouterr().err
     assert "10 of 10 secrets" in said
     assert "Note: this key was staged and not deployed" in said
-
-
-def test_rekey_leaves_it_to_the_product_and_says_what_that_leaves(written, tmp_path, capsys):
-    path = written(rotated(*COMPLETED))
-    files = {"env-file": FIRST, "new-env-file": SECOND}
-    for name, key in files.items():
-        (tmp_path / name).write_text(f"ENCRYPTION_KEY={key}\n")
-    arguments = [part for name in files for part in (f"--{name}", str(tmp_path / name))]
-    out = tmp_path / "new.sql"
-    assert rekey([str(path), *arguments, "--out", str(out)]) == 2
-    assert "stays under it" in capsys.readouterr().err
-    assert not out.exists()

@@ -303,7 +303,7 @@ def test_sample_of_todays_documentation_is_known(tmp_path):
     given = deployed(tmp_path, Settings.generate().but(ENCRYPTION_KEY=SAMPLE))
     (found,) = key_strength.keys(given)
     assert "is a sample that everybody can read" in found.sentence
-    assert "own rotation, else to a new instance" in found.cure
+    assert "own rotation, which releases since v0.165 have" in found.cure
 
 
 @pytest.mark.parametrize(

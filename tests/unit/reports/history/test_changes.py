@@ -104,11 +104,8 @@ def test_the_question_of_a_run_is_told_from_its_record():
     assert seen(run=facts.model_copy(update={"asked": ("KEY-3", "KEY-5")})).question == "keys"
     chosen = facts.model_copy(update={"selection": ("KEY-*",)})
     assert seen(run=chosen).question == "verify KEY-*"
-    rekeyed = facts.model_copy(update={"command": "pytest suites/change --rekeyed=new.sql"})
-    assert seen(run=rekeyed).question == "rekey"
-    for command, question in (("preflight --env-file a", "preflight"), ("key rekey b", "rekey")):
-        run = facts.model_copy(update={"command": f"drillbook {command}"})
-        assert seen(run=run).question == question
+    run = facts.model_copy(update={"command": "drillbook preflight --env-file a"})
+    assert seen(run=run).question == "preflight"
     planted = facts.model_copy(update={"command": "pytest suites --evidence --mutant=Forgets"})
     assert seen(run=planted).mutant == "Forgets"
 

@@ -480,15 +480,6 @@ def test_durations_read_as_people_say_them(seconds, said):
     assert duration(seconds) == said
 
 
-@pytest.mark.parametrize("render", [html.render, text_of])
-def test_experiment_is_called_one(render):
-    plain = sample_run.run()
-    asked = plain.run.model_copy(update={"asked": ("KEY-14",)})
-    said = re.sub(r"\s+", " ", render(plain.model_copy(update={"run": asked})))
-    assert "the product knows no way to put a backup under another" in said
-    assert "the product knows no way" not in re.sub(r"\s+", " ", render(plain))
-
-
 def run_of(*verdicts, **facts):
     """The sample with these verdicts, its first three controls being those that gate."""
     made = sample_run.run()

@@ -64,7 +64,6 @@ def test_what_was_left_aside_is_one_row():
         ("BKP-4", ("BKP-4", "DRL-1"), "Take the one before it"),
         ("DRL-4", ("DRL-1", "DRL-4"), "remove what the drill left behind"),
         ("KEY-5", ("DRL-1", "KEY-5"), "Do not rely on a recovery from this backup"),
-        ("KEY-14", ("KEY-14",), "Do not use the new backup"),
         ("UPG-1", ("UPG-1",), "Do not deploy"),
         ("DRL-1", (), "Do not deploy"),
     ],

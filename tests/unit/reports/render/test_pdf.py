@@ -157,13 +157,6 @@ def test_rehearsal_is_marked_on_every_page_and_a_deployment_on_none(opened):
     assert [page for page in pages(opened()) if "REHEARSAL" in page] == []
 
 
-def test_experiment_is_called_one_on_every_page(opened):
-    asked = RUN.run.model_copy(update={"asked": ("KEY-14",)})
-    told = pages(opened(RUN.model_copy(update={"run": asked}), "experiment"))
-    assert all("Experimental" in page for page in told)
-    assert [page for page in pages(opened()) if "Experimental" in page] == []
-
-
 def test_sixty_three_controls_fit_fifteen_pages():
     run = sample_run.large_run(63)
     assert len(run.controls) == 63
