@@ -85,6 +85,15 @@ class Pack(EvidenceModel):
     )
 
 
+class TestedRunbook(EvidenceModel):
+    """The document whose statements the controls judge, in the checkout or the wheel."""
+
+    __test__ = False
+
+    file: str
+    sha256: str
+
+
 class Identity(EvidenceModel):
     """Which record this is; `number` is the organisation's own, `uuid` follows from the run id."""
 
@@ -92,6 +101,9 @@ class Identity(EvidenceModel):
     number: str | None = None
     previous_run: str | None = Field(default=None, description="id of the run before, same folder")
     pack: Pack = Pack()
+    runbook: TestedRunbook | None = Field(
+        default=None, description="null: the operator's own document was carried out instead"
+    )
     declared: Declaration | None = None
 
 

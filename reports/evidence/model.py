@@ -393,6 +393,14 @@ class Correction(EvidenceModel):
     )
 
 
+class Statement(EvidenceModel):
+    """A line of the runbook under test that a control judges."""
+
+    section: str
+    line: int
+    text: str
+
+
 class Control(EvidenceModel):
     """One statement, its verdict, and what its specs saw."""
 
@@ -420,6 +428,7 @@ class Control(EvidenceModel):
     specs: tuple[Spec, ...] = ()
     chapter: str
     runbook: tuple[str, ...] = ()
+    statements: tuple[Statement, ...] = ()
     note: str | None = Field(default=None, description="why nothing of it ran")
 
 

@@ -67,6 +67,7 @@ def heading(run: Run) -> list[Row]:
         *(row for row in organisation(run) if row[0] in wanted),
         ("Examined", describe_subject(run.subject)),
         ("Grade", f"{run.subject.grade}, driver {run.subject.driver}"),
+        *_if_any("Runbook under test", _tested(run)),
         ("Run", run.run.id),
         ("When", f"{moment(run.run.started)}, for {duration(run.run.duration_s)}"),
         ("Executed by", run.run.operator),
@@ -101,6 +102,7 @@ def subject(run: Run) -> list[Row]:
         ("Backend version", seen.backend.version),
         ("Database", seen.database.version),
         ("Cache", seen.cache.version),
+        *_if_any("Runbook under test", _tested(run)),
         *_if_any("Compose file, SHA-256", seen.compose.sha256),
         *_if_any("Document, SHA-256", document.sha256 if document else None),
         *_if_any("Document, commit", document.commit if document else None),
@@ -110,6 +112,12 @@ def subject(run: Run) -> list[Row]:
         *_if_any("Data, as declared", _data(run.scope.data_set)),
         *_if_any("Note", seen.endpoint_note),
     ]
+
+
+def _tested(run: Run) -> str | None:
+    """The document whose statements are judged; None if it was not named."""
+    book = run.identity.runbook
+    return f"{book.file}, which comes with Drillbook, SHA-256 {book.sha256}" if book else None
 
 
 def surroundings(run: Run) -> list[Row]:

@@ -113,6 +113,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         ),
         exchanges_shown=_EXCHANGES,
         clauses=context_sections.frameworks(run),
+        statements=phrases.statements(run),
         without_logs=without_logs,
         script=Markup(script),  # noqa: S704 - our own file
         script_digest=f"sha256-{b64encode(sha256(script.encode()).digest()).decode()}",

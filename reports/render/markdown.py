@@ -7,51 +7,81 @@ run and how to check its bundle.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 
+from reports import runbook
 from reports.evidence.model import Control, Run
 from reports.render import phrases
 from reports.verdict import Verdict
 
 
 def corrected_runbook(run: Run) -> str:
-    """`corrected-runbook.md`: by section, what holds, what is corrected, what is open.
+    """`corrected-runbook.md`: the runbook under test, with the corrections in their place.
 
-    A claim that was not judged is listed as open; nothing is corrected that was not contradicted.
+    Each correction stands once, in its section. A statement that was not judged says so.
     """
-    backend = run.subject.backend
-    lines = ["# Corrected runbook", "", f"For `{backend.image or backend.command or 'unknown'}`,"]
-    lines += [f"from run {run.run.id} of {run.run.started:%d %B %Y}.", ""]
+    book, backend = runbook.load(), run.subject.backend
+    lines = ["# Corrected runbook", ""]
     if worth := phrases.grade(run):
         lines += [f"> {worth}", ""]
-    for section in dict.fromkeys(one for control in run.controls for one in control.runbook):
-        said = [_statement(control) for control in run.controls if section in control.runbook]
-        lines += [f"## {section}", "", *said, ""]
-    return "\n".join(lines)
+    lines += [
+        f"For `{backend.image or backend.command or 'unknown'}`, from run {run.run.id} of "
+        f"{run.run.started:%d %B %Y}: {book.file} (SHA-256 {book.sha256[:16]}…), in which each "
+        "statement that did not hold is replaced by what to do. Corrections are **bold**. What "
+        "this run did not judge is marked.",
+        "",
+    ]
+    controls = {control.id: control for control in run.controls}
+    placed: set[tuple[str, str]] = set()
+    for section, statements in groupby(book.lines, lambda line: line.section):
+        lines += [f"## {section}", ""]
+        for line in statements:
+            judges = [controls[name] for name in line.controls if name in controls]
+            lines += _statement(line, judges, placed)
+        lines += [""]
+    others = [
+        text
+        for control in run.controls
+        if control.verdict in phrases.ASSERTED
+        for text in _corrections(control, None, placed)
+    ]
+    return "\n".join([*lines, *(["## Other corrections", "", *others] if others else ())])
 
 
-def _statement(control: Control) -> str:
-    if control.verdict is Verdict.CONTRADICTED:
-        wording = _advice(control) or f"This does not hold: {control.claim}"
-        return f"- **Corrected** ({control.id}): {wording}"
-    if control.verdict is Verdict.SATISFIED:
-        return f"- {control.claim} ({control.id})"
-    if control.verdict is Verdict.VIOLATED:
-        cure = f" {phrases.TO_DO}: {_advice(control)}" if control.corrections else ""
-        return f"- **Not so here** ({control.id}): {control.claim}{cure}"
-    kind = "statement" if control.nature == "claim" else "property"
-    return f"- *Open*, this {kind} was not judged ({control.id}): {control.claim}"
+def _statement(
+    line: runbook.Line, judges: list[Control], placed: set[tuple[str, str]]
+) -> Iterator[str]:
+    """A statement as it stands, or what is to be done instead."""
+    false = [control for control in judges if control.verdict in phrases.ASSERTED]
+    named = ", ".join(line.controls)
+    if not false:
+        proved = any(control.verdict is Verdict.SATISFIED for control in judges)
+        yield f"- {line.text} ({named}{'' if proved else '; not judged'})"
+        yield from ("", *line.body, "") if line.body else ()
+    for control in false:
+        found = list(_corrections(control, line.section, placed))
+        if not control.corrections:
+            yield f"- **This does not hold here:** {line.text} ({control.id})"
+        elif not found and control.runbook[0] != line.section:
+            yield f"- Corrected under {control.runbook[0]} ({control.id})."
+        yield from found
 
 
-def _advice(control: Control) -> str:
-    """The corrections of a control as Markdown; empty for none."""
-    return "\n\n".join(
-        "\n\n".join(filter(None, (one.sentence, _fence(one.commands), one.because)))
-        for one in control.corrections
-    )
-
-
-def _fence(commands: str | None) -> str | None:
-    return f"```bash\n{commands}\n```" if commands else None
+def _corrections(
+    control: Control, section: str | None, placed: set[tuple[str, str]]
+) -> Iterator[str]:
+    """The corrections of a control that stand in a section (None: anywhere), each once."""
+    for one in control.corrections:
+        place = one.section or next(iter(control.runbook), None)
+        key = (control.id, one.sentence)
+        if key not in placed and section in (None, place):
+            placed.add(key)
+            yield f"- **{one.sentence}** ({control.id})"
+            if one.commands:
+                yield from ("", "```bash", one.commands, "```", "")
+            if one.because:
+                yield f"{'' if one.commands else '  '}{one.because}"
+                yield from [""] * bool(one.commands)
 
 
 def reproduce(run: Run) -> str:

@@ -294,8 +294,9 @@ def _finding(control: Control, same: str | None) -> dict[str, Any]:
 
 def _correction(control: Control) -> dict[str, Any]:
     return _line(control) | {
-        "says": control.claim,
-        "where": "; ".join(control.runbook),
+        "says": " ".join(one.text for one in control.statements) or control.claim,
+        "where": "; ".join(f"line {one.line}, {one.section}" for one in control.statements)
+        or "; ".join(control.runbook),
         "seen": shorten(phrases.observation(control)[0]),
         "should": _advice(control) or [{"sentence": phrases.NO_CORRECTION}],
         "taken_over": phrases.describe_take_over(control),

@@ -516,6 +516,25 @@ def other_findings(run: Run) -> str:
     return f"{found} finding{'s' * (found != 1)} {about}" if found else ""
 
 
+class JudgedStatement(NamedTuple):
+    """A line of the runbook under test, and the controls that judge it."""
+
+    line: int
+    section: str
+    text: str
+    controls: list[Control]
+
+
+def statements(run: Run) -> list[JudgedStatement]:
+    """The lines of the runbook that the run was asked about, in their order."""
+    found: dict[int, JudgedStatement] = {}
+    for control in asked_controls(run) if run.identity.runbook else ():
+        for one in control.statements:
+            known = found.setdefault(one.line, JudgedStatement(one.line, one.section, one.text, []))
+            known.controls.append(control)
+    return [found[line] for line in sorted(found)]
+
+
 def contradicted_controls(run: Run) -> list[Control]:
     """The controls whose statement the runbook should correct."""
     return [control for control in run.controls if control.verdict is Verdict.CONTRADICTED]

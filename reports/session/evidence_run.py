@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from reports import runbook
 from reports.config import declarations
 from reports.config.declarations import Declared, Setting
 from reports.controls import Catalogue, Entry
@@ -330,6 +331,14 @@ def assemble(
     planned = plan.specs.keys() | plan.left_out.keys()
     verdict, code = gate(controls, facts, redaction)
     subject = Subject.model_validate(recorder.facts)
+    context = declarations.build_context(setting, facts, controls)
+    if not subject.document:
+        book = runbook.load()
+        context["identity"] = context["identity"].model_copy(update={"runbook": book.named()})
+        controls = [
+            control.model_copy(update={"statements": book.statements(control.id)})
+            for control in controls
+        ]
     run = Run(
         run=facts,
         subject=subject,
@@ -346,7 +355,7 @@ def assemble(
         change=Change.model_validate(recorder.changed) if recorder.changed else None,
         verdict=verdict,
         exit_code=code,
-        **declarations.build_context(setting, facts, controls),
+        **context,
     )
     return judge(Run.model_validate(recorder.redactor.tree(run.model_dump(mode="json"))))
 

@@ -15,7 +15,7 @@ from drillbook.core import options
 from drillbook.core.application import ROOT
 from drillbook.preflight import key_strength
 from drillbook.runbook import diagnosis, rules
-from reports import verdict
+from reports import runbook, verdict
 
 CODE = sorted(
     path
@@ -187,12 +187,23 @@ def test_a_control_of_which_a_drill_or_a_document_tries_a_part_says_which():
     assert [one for one in sorted(in_part) if "document" not in parts[one]] == []
 
 
-def test_every_section_of_the_runbook_has_a_control():
-    runbook = tomllib.loads((ROOT / "tests" / "runbook.toml").read_text())
-    used = {section for control in CATALOGUE for section in control.get("runbook", [])}
-    assert set(runbook["cited"]) - used == set(), "write a control that cites this section"
-    assert used - set(runbook["cited"]) == set(), "the runbook has no section of this name"
-    assert used & set(runbook["states_nothing"]) == set(), "it states something after all"
+def test_a_control_is_named_by_a_statement_of_each_section_that_it_cites():
+    named = {}
+    for line in runbook.load().lines:
+        for control in line.controls:
+            named.setdefault(control, set()).add(line.section)
+    assert named.keys() - IDS == set(), "docs/runbook.md names a control that does not exist"
+    cited = {control["id"]: set(control.get("runbook", [])) for control in CATALOGUE}
+    amiss = {name for name, sections in cited.items() if sections != named.get(name, set())}
+    assert amiss == set(), "name them behind their statement in docs/runbook.md, and its section"
+
+
+def test_each_line_of_the_runbook_is_a_statement_that_a_control_judges():
+    lines = runbook.DOCUMENT.read_text().splitlines()
+    statements = {line.number for line in runbook.load().lines}
+    listed = [number for number, line in enumerate(lines, 1) if line.startswith("- ")]
+    assert listed
+    assert [number for number in listed if number not in statements] == []
 
 
 def test_nothing_of_the_product_imports_planted_bugs():
@@ -372,6 +383,16 @@ def test_a_script_that_restores_dumps_first_and_starts_only_what_is_whole():
         assert "$(date" in dumped, "a new file each time, never the backup"
 
 
+def test_the_commands_of_a_correction_are_lines_for_a_shell():
+    blocks = [said for one in CATALOGUE for said in one.get("corrections", {}).values()]
+    blocks = [said["commands"] for said in blocks if "commands" in said]
+    assert len(blocks) > 9
+    for block in blocks:
+        read = ["bash", "-n"]
+        done = subprocess.run(read, input=block, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, ""), block
+
+
 def test_advice_to_change_auth_secret_names_the_tokens_that_no_login_brings_back():
     told = ["".join(text for name, _, text in corrections() if name == "KEY-2.AUTH")]
     told += [rules.rules()["key-purpose"].write, key_strength.cure("AUTH_SECRET")]
@@ -444,7 +465,14 @@ def test_claims_name_what_was_there():
 
 def test_advice_about_selectors_covers_the_wipe():
     (said,) = [text for _, word, text in corrections() if word == "wipe_selects_by_a_word"]
-    order = ["key check", "docker ps -a ", "docker volume ls ", "Only if both lists", "docker rm"]
+    order = [
+        "pg_dump",
+        "key check",
+        "docker ps -a ",
+        "docker volume ls ",
+        "= yes ] &&",
+        "docker rm",
+    ]
     places = [said.index(step) for step in order]
     assert places == sorted(places)
     assert "name=" not in said

@@ -2,36 +2,78 @@
 
 import shutil
 import subprocess
+import tomllib
 from shutil import which
 
 import pytest
 
+from drillbook.core.application import ROOT
+from reports import runbook
+from reports.controls import load
 from reports.render import markdown
 from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.support.bundles import key, sealed
 
 RUN = sample_run.run()
-PAGE = markdown.corrected_runbook(RUN)
+BOOK = runbook.load()
+TABLES = tomllib.loads((ROOT / "tests" / "predicted.toml").read_text())
 
 
-def sectioned(verdict):
-    return [one for one in RUN.controls if one.verdict is verdict and one.runbook]
+def predicted(table):
+    """A run with the verdicts and observations that are predicted of a release."""
+    entries, controls = load(), []
+    sample = {one.verdict: one for one in RUN.controls}
+    for name, (verdict, *words) in (TABLES["reference"] | TABLES[table]).items():
+        entry, kind = entries[name], Verdict(verdict)
+        amiss = kind in (Verdict.CONTRADICTED, Verdict.VIOLATED)
+        known = [entry.corrections[word] for word in words if word in entry.corrections]
+        changed = {"id": name, "runbook": entry.runbook, "verdict": kind, "claim": entry.claim}
+        changed |= {"corrections": tuple(known) if amiss else ()}
+        controls.append(sample[Verdict.SATISFIED].model_copy(update=changed))
+    return RUN.model_copy(update={"controls": tuple(controls)})
 
 
-def test_every_correction_stands_in_it():
-    corrected = sectioned(Verdict.CONTRADICTED)
-    assert corrected
-    assert [one.id for one in corrected if one.correction and one.correction not in PAGE] == []
+@pytest.mark.parametrize("table", ["reference", "newest"])
+def test_each_correction_stands_once_in_its_section_and_a_person_can_read_it_all(table):
+    run = predicted(table)
+    page = markdown.corrected_runbook(run)
+    corrections = [one for control in run.controls for one in control.corrections]
+    assert len(corrections) > 9
+    assert [one.sentence for one in corrections if page.count(f"**{one.sentence}**") != 1] == []
+    assert [one for one in corrections if one.commands and page.count(one.commands) != 1] == []
+    assert len(page.split()) <= 2500
+    assert "Other corrections" not in page
 
 
-def test_what_was_not_judged_is_open_and_nothing_else():
-    judged = (Verdict.SATISFIED, Verdict.CONTRADICTED, Verdict.VIOLATED)
-    unjudged = {one.id for one in RUN.controls if one.verdict not in judged and one.runbook}
-    lines = [line for line in PAGE.splitlines() if "*Open*" in line]
-    missing = [one for one in unjudged if not any(f"({one})" in line for line in lines)]
-    assert missing == []
-    assert [line for line in lines if not any(f"({control})" in line for control in unjudged)] == []
+def test_what_held_stands_as_it_is_and_what_did_not_is_gone():
+    run = predicted("reference")
+    page = markdown.corrected_runbook(run).splitlines()
+    verdicts = {control.id: control.verdict for control in run.controls}
+    for line in BOOK.lines:
+        seen = {verdicts[name] for name in line.controls if name in verdicts}
+        false = seen & {Verdict.CONTRADICTED, Verdict.VIOLATED}
+        statement = f"- {line.text} ({', '.join(line.controls)})"
+        assert (statement in page) is (not false and Verdict.SATISFIED in seen), line
+    (wipe,) = [number for number, line in enumerate(page) if "docker rm -f" in line]
+    heads = [line for line in page[:wipe] if line.startswith("## ")]
+    assert heads[-1] == "## Option 2: Complete Data Wipe (Last Resort)"
+
+
+def test_what_was_not_judged_is_marked():
+    page = markdown.corrected_runbook(RUN.model_copy(update={"controls": ()}))
+    assert page.count("; not judged)") == len(BOOK.lines)
+    assert all(part in page for line in BOOK.lines for part in line.body)
+
+
+def test_what_has_no_correction_or_no_statement_is_not_lost():
+    judged = [one for one in RUN.controls if one.verdict is Verdict.CONTRADICTED]
+    without = {"id": "TRB-4", "corrections": (), "runbook": ("Issue",)}
+    other = {"id": "ZZZ-1", "runbook": ()}
+    controls = [judged[0].model_copy(update=change) for change in (without, other)]
+    page = markdown.corrected_runbook(RUN.model_copy(update={"controls": tuple(controls)}))
+    assert "- **This does not hold here:** Read the end of the backend's log" in page
+    assert "**Redeploy instead" in page.partition("## Other corrections")[2]
 
 
 @pytest.mark.parametrize(
