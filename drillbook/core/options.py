@@ -531,14 +531,7 @@ REMARK = Option("remark", TEXT, "remark, on one line")
 ANYWAY = Option("anyway", SWITCH, "sign off although the bundle proves little")
 CHALLENGE = Option("challenge", TEXT, "what the custodians were asked to answer, such as 2026-Q4")
 ANSWER_FILE = Option("out", NEW_FILE, "where to write the answer")
-TAKER = Option(
-    "format",
-    choice(
-        *("ctrf", "ocsf", "hdf", "oscal", "drata", "vanta"),
-        *("ciso-assistant", "probo", "aws-audit-manager"),
-    ),
-    "format to write",
-)
+TAKER = Option("format", choice("oscal", "ctrf", "csv"), "format to write")
 KEEP_LAST = Option("keep-last", number(0, 100_000), "keep this many of the newest runs")
 KEEP_WITHIN = Option(
     "keep-within",

@@ -1,4 +1,4 @@
-"""The run in OSCAL, NIST's format for assessments: results, component definition, assessment plan.
+"""The run in OSCAL, NIST's format for assessments, as assessment results.
 
 A finding has one of two states in OSCAL. So only a control that was judged becomes a finding:
 satisfied, or not-satisfied for violated and contradicted. Each control is an observation, and its
@@ -6,9 +6,6 @@ property `verdict` holds the verdict itself.
 
 The target of a finding is an objective of ours, defined in the document under the NIST control it
 belongs to: one drill does not satisfy all of `sc-12_obj`, and should not say so.
-The component definition names Drillbook as a validation component: each control is a rule with its
-check, in the properties that compliance-trestle and compliance-to-policy read. The assessment plan
-is a stub: it says what was selected, and that no system security plan is known.
 
 The content uses nothing that is newer than OSCAL 1.1.2. Ids follow from the run, so the same run
 gives the same bytes. Source: https://pages.nist.gov/OSCAL, assessment-results model.
@@ -40,11 +37,6 @@ _NO_PLAN = (
     "No assessment plan exists: Drillbook's catalogue of controls takes its place. The record "
     "repeats it in full, with what was left out and why."
 )
-_NIST = (
-    "https://raw.githubusercontent.com/usnistgov/oscal-content/main/nist.gov/SP800-53/rev5/json/"
-    "NIST_SP-800-53_rev5_catalog.json"
-)
-_NO_SSP = "Drillbook knows of no system security plan. Put yours in the place of this resource."
 _VERSION = "1.1.2"
 
 
@@ -364,9 +356,8 @@ def _log(run: Run) -> Iterator[dict[str, Any]]:
         }
 
 
-def _resources(run: Run, plan: str | None) -> Iterator[dict[str, Any]]:
-    if plan is None:
-        yield {"uuid": _uid(run, "resource", "plan"), "title": "No plan", "description": _NO_PLAN}
+def _resources(run: Run) -> Iterator[dict[str, Any]]:
+    yield {"uuid": _uid(run, "resource", "plan"), "title": "No plan", "description": _NO_PLAN}
     record = json_file.text(run.model_dump(mode="json")).encode()
     digest = {"algorithm": "SHA-256", "value": hashlib.sha256(record).hexdigest()}
     yield {
@@ -379,90 +370,14 @@ def _resources(run: Run, plan: str | None) -> Iterator[dict[str, Any]]:
     }
 
 
-def render(run: Run, plan: str | None = None) -> str:
-    """The run as assessment results; plan is the assessment plan's file."""
+def render(run: Run) -> str:
+    """The run as assessment results."""
     record = {
         "uuid": _uid(run, "assessment-results"),
         "metadata": _metadata(run),
-        "import-ap": {"href": plan or f"#{_uid(run, 'resource', 'plan')}"},
+        "import-ap": {"href": f"#{_uid(run, 'resource', 'plan')}"},
         "local-definitions": {"objectives-and-methods": _objectives(run)},
         "results": [_result(run)],
-        "back-matter": {"resources": list(_resources(run, plan))},
+        "back-matter": {"resources": list(_resources(run))},
     }
     return json_file.compact_text(_drop_empty({"assessment-results": record}))
-
-
-def component_definition(run: Run) -> dict[str, Any]:
-    """Drillbook's controls as rules, and which NIST control each is evidence for."""
-    mapped = [control for control in run.controls if _nist(control)]
-    component = {
-        "uuid": _uid(run, "component-definition", "component"),
-        "type": "validation",
-        "title": "Drillbook",
-        "description": "Carries out each step of a runbook, and says whether it held.",
-        "props": [prop for number, one in enumerate(mapped) for prop in _rule(one, number)],
-        "control-implementations": [
-            {
-                "uuid": _uid(run, "component-definition", "implementation"),
-                "source": _NIST,
-                "description": "Proposals: a check is evidence for the control, and does not "
-                "meet it alone.",
-                "implemented-requirements": list(_requirements(run, mapped)),
-            }
-        ]
-        if mapped
-        else [],
-    }
-    record = {
-        "component-definition": {
-            "uuid": _uid(run, "component-definition"),
-            "metadata": _metadata(run) | {"title": "Drillbook as a validation component"},
-            "components": [component],
-        }
-    }
-    return dict(_drop_empty(record))
-
-
-def _rule(control: Control, number: int) -> Iterator[dict[str, str]]:
-    known = {
-        "Rule_Id": control.id,
-        "Rule_Description": control.title,
-        "Check_Id": control.id,
-        "Check_Description": control.claim,
-    }
-    for name, value in known.items():
-        # Properties with the same remark belong together.
-        yield {"name": name, "value": _line(value), "remarks": f"rule_set_{number:03}"}
-
-
-def _requirements(run: Run, mapped: list[Control]) -> Iterator[dict[str, Any]]:
-    for name in _all_nist(mapped):
-        rules = [control.id for control in mapped if name in _nist(control)]
-        yield {
-            "uuid": _uid(run, "component-definition", name),
-            "control-id": name,
-            "description": f"Checked by {', '.join(rules)}.",
-            "props": [{"name": "Rule_Id", "value": rule} for rule in rules],
-        }
-
-
-def assessment_plan(run: Run) -> dict[str, Any]:
-    """What the run set out to review."""
-    record = {
-        "assessment-plan": {
-            "uuid": _uid(run, "assessment-plan"),
-            "metadata": _metadata(run) | {"title": _line(f"Plan of run {run.run.id}")},
-            "import-ssp": {"href": f"#{_uid(run, 'resource', 'ssp')}"},
-            "reviewed-controls": _selection(run),
-            "back-matter": {
-                "resources": [
-                    {
-                        "uuid": _uid(run, "resource", "ssp"),
-                        "title": "No system security plan",
-                        "description": _NO_SSP,
-                    }
-                ]
-            },
-        }
-    }
-    return dict(_drop_empty(record))

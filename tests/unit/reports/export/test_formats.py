@@ -14,7 +14,7 @@ from reports.evidence.context import Action, Deviations, Organisation, Schedule,
 from reports.evidence.json_file import compact_text
 from reports.evidence.model import Subject, gate
 from reports.export import oscal
-from reports.export.dashboards import ctrf, hdf, ocsf
+from reports.export.ctrf import render as ctrf
 from reports.seal.statement import statement
 from reports.seal.verify_bundle import results
 from reports.session.bundle import WRITERS, render
@@ -86,8 +86,6 @@ def test_odd_words_do_not_break_a_format(title, name, message):
     run = RUN.model_copy(update={"controls": (control,), "timeline": (span,), "run": facts})
     assert OSCAL.is_valid(read_oscal(run))
     CTRF.validate(read(ctrf, run))
-    read(ocsf, run)
-    read(hdf, run)
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
@@ -192,8 +190,6 @@ def test_an_expired_waiver_is_no_response():
     for waived, responses in ((True, 1), (False, 0)):
         risk = result_of(changed(waived=waived, waiver=waiver))["risks"][0]
         assert len(risk.get("remediations", ())) == responses
-        controls = read(hdf, changed(waived=waived, waiver=waiver))["profiles"][0]["controls"]
-        assert ("waiver_data" in controls[0]) == waived
 
 
 def test_oscal_does_not_say_that_no_one_signed():
@@ -232,71 +228,6 @@ def test_ctrf_fails_a_contradicted_claim_only_in_a_strict_run():
     strict = RUN.model_copy(update={"run": RUN.run.model_copy(update={"strict_claims": True})})
     assert read(ctrf, strict)["results"]["summary"]["failed"] == 2
     assert read(ctrf)["results"]["summary"]["failed"] == 1
-
-
-def test_ocsf_keeps_all_verdicts_and_suppresses_what_is_waived():
-    events = {event["compliance"]["control"]: event for event in read(ocsf)}
-    assert {name: event["unmapped"]["verdict"] for name, event in events.items()} == VERDICTS
-    assert {name: e["compliance"]["status"] for name, e in events.items()} == {
-        "KEY-3": "Fail", "KEY-5": "Pass", "KEY-12": "Other",
-        "DBP-1": "Fail", "DBP-2": "Warning", "DEP-2": "Warning",
-    }  # fmt: skip
-    assert {event["type_uid"] for event in events.values()} == {200301}
-    assert read(ocsf, changed(waived=True))[0]["status"] == "Suppressed"
-    assert events["KEY-3"]["status"] == "New"
-
-
-def test_inspec_keeps_all_verdicts_and_shows_what_has_no_meaning_as_such():
-    controls = {one["id"]: one for one in read(hdf)["profiles"][0]["controls"]}
-    assert {name: one["tags"]["verdict"] for name, one in controls.items()} == VERDICTS
-    statuses = {name: one["results"][0]["status"] for name, one in controls.items()}
-    assert statuses == {
-        "KEY-3": "failed", "KEY-5": "passed", "KEY-12": "skipped",
-        "DBP-1": "failed", "DBP-2": "error", "DEP-2": "skipped",
-    }  # fmt: skip
-    assert {name for name, one in controls.items() if one["impact"] == 0} == {"KEY-12"}
-    assert controls["KEY-3"]["tags"]["nist"] == ["SC-12", "CP-10"]
-
-
-def shown_by_heimdall(control):
-    """What inspecjs computes for a control."""
-    seen = {one["status"] for one in control["results"]}
-    seen |= {"error" for one in control["results"] if "backtrace" in one}
-    words = {"error": "Profile Error", "failed": "Failed", "passed": "Passed"}
-    if control["impact"] == 0 and "error" not in seen:
-        return "Not Applicable"
-    return next((words[one] for one in words if one in seen), "Not Reviewed")
-
-
-@pytest.mark.parametrize(
-    ("parts", "shown"),
-    [
-        ("satisfied not_run", "Not Reviewed"),
-        ("satisfied inconclusive", "Profile Error"),
-        ("satisfied not_run inconclusive", "Profile Error"),
-        ("violated inconclusive satisfied", "Failed"),
-        ("contradicted not_run satisfied", "Failed"),
-        ("satisfied not_applicable", "Passed"),
-        ("not_applicable not_applicable", "Not Applicable"),
-    ],
-)
-def test_heimdall_shows_the_verdict_of_the_control_and_not_of_a_part(parts, shown):
-    verdicts = [Verdict(one) for one in parts.split()]
-    spec = RUN.controls[0].specs[0].model_copy(update={"message": None})
-    specs = tuple(spec.model_copy(update={"verdict": one}) for one in verdicts)
-    run = changed(verdict=max(verdicts), specs=specs)
-    control = read(hdf, run)["profiles"][0]["controls"][0]
-    assert shown_by_heimdall(control) == shown
-    said = [one["code_desc"].rpartition("(")[2] for one in control["results"]]
-    assert said == [f"{one.words})" for one in verdicts]
-    if shown == "Not Reviewed":
-        why = control["results"][0]["skip_message"]
-        assert why == "this part is satisfied, the control not run"
-
-
-def test_inspec_control_that_was_not_reached_has_a_result_all_the_same():
-    bare = read(hdf, changed(specs=(), note="left out"))["profiles"][0]["controls"][0]
-    assert [one["skip_message"] for one in bare["results"]] == ["left out"]
 
 
 def test_statement_says_passed_only_of_a_deployment_in_which_all_held():
