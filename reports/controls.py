@@ -70,6 +70,8 @@ class Entry(BaseModel, frozen=True, extra="forbid"):
     chapter: str = Field(min_length=1)
     frameworks: dict[str, tuple[str, ...]] = {}
     corrections: dict[str, PreparedCorrection] = {}
+    # The rule that keeps a deployment from being exposed: only a conditional control has one.
+    avoid: str | None = None
     # The claim of a run in which only one suite judged the control, and tried only a part of it.
     parts: dict[Literal["live", "drill", "document"], str] = {}
 

@@ -401,6 +401,19 @@ class Statement(EvidenceModel):
     text: str
 
 
+ExposureState = Literal["exposed", "not_exposed", "not_judged"]
+
+
+class Exposure(EvidenceModel):
+    """Whether the deployment under test meets the condition of a conditional control, and why."""
+
+    state: ExposureState
+    because: str
+    avoid: str | None = Field(
+        default=None, description="the rule that keeps a deployment from being exposed"
+    )
+
+
 class Control(EvidenceModel):
     """One statement, its verdict, and what its specs saw."""
 
@@ -430,6 +443,17 @@ class Control(EvidenceModel):
     runbook: tuple[str, ...] = ()
     statements: tuple[Statement, ...] = ()
     note: str | None = Field(default=None, description="why nothing of it ran")
+    exposure: Exposure | None = Field(
+        default=None,
+        description="of a conditional control, which gates only where the deployment is exposed; "
+        "null: it has no condition",
+    )
+
+    @property
+    def known_weakness(self) -> bool:
+        """Whether a weakness of the release was seen that this deployment is not shown to have."""
+        exposed = self.exposure is None or self.exposure.state == "exposed"
+        return self.verdict is Verdict.VIOLATED and not exposed
 
 
 class Counts(EvidenceModel):
@@ -517,7 +541,12 @@ class Run(EvidenceModel):
 
 
 def is_gating(control: Control, facts: RunFacts) -> bool:
-    """Whether a control decides the exit code; a violated claim counts as a matter of safety."""
+    """Whether a control decides the exit code; a violated claim counts as a matter of safety.
+
+    A conditional one does so only where the deployment is exposed.
+    """
+    if control.exposure and control.exposure.state != "exposed":
+        return False
     natures: list[Nature] = [control.nature]
     natures += ["safety"] if control.verdict is Verdict.VIOLATED else []
     asked = not facts.asked or control.id in facts.asked

@@ -22,6 +22,8 @@ from reports.evidence.model import (
     Change,
     Command,
     Exchange,
+    Exposure,
+    ExposureState,
     LogExcerpt,
     Objectives,
     Span,
@@ -94,7 +96,8 @@ class StepDraft:
 class SpecDraft:
     """A spec that runs or has ended. `verdicts` has violated for each failed assertion.
 
-    unsafe: its findings are a matter of safety, even if its controls are claims.
+    unsafe: its findings are a matter of safety, even if its controls are claims. exposure: whether
+    the deployment meets the condition of its control, if that has one.
     """
 
     id: str
@@ -106,6 +109,7 @@ class SpecDraft:
     messages: list[str] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     unsafe: bool = False
+    exposure: Exposure | None = None
     steps: list[StepDraft] = field(default_factory=list)
     open: list[StepDraft] = field(default_factory=list)
 
@@ -323,6 +327,11 @@ class Recorder:
         """The current spec saw something that is in the vocabulary of observations."""
         if self._spec is not None and word not in self._spec.words:
             self._spec.words.append(word)
+
+    def exposure(self, state: ExposureState, because: str) -> None:
+        """Whether the operator's deployment meets the condition of the current spec's control."""
+        if self._spec is not None:
+            self._spec.exposure = Exposure(state=state, because=self.redactor.text(because))
 
     def mark_unsafe(self) -> None:
         """The findings of the current spec are a matter of safety, even if it checks a claim."""

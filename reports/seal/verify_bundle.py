@@ -514,6 +514,8 @@ def _odd(control: dict[str, Any], record: dict[str, Any]) -> str | None:
     unsafe = not claim or control["verdict"] == "violated"
     gating = unsafe and control["severity"] in ("critical", "major")
     gating = (gating or (bool(flag(facts, "strict_claims")) and claim)) and asked
+    # A conditional control decides only where the deployment is exposed.
+    gating = gating and (control.get("exposure") or {"state": "exposed"})["state"] == "exposed"
     if control["gating"] is not gating:
         return "gates, or does not, against the rule"
     if flag(control, "waived"):

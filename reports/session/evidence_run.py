@@ -24,6 +24,7 @@ from reports.evidence.model import (
     LEFT_OUT,
     Change,
     Control,
+    Exposure,
     Redaction,
     Run,
     RunFacts,
@@ -372,7 +373,7 @@ def _control(
     found = [entry.corrections[word] for word in words if word in entry.corrections]
     corrections = tuple(found) if amiss else ()
     control = Control(
-        **entry.model_dump(exclude={"claim", "corrections", "parts"}),
+        **entry.model_dump(exclude={"claim", "corrections", "parts", "avoid"}),
         claim=entry.claim_of(spec.id for spec in specs),
         gating=False,
         verdict=verdict,
@@ -382,8 +383,18 @@ def _control(
         duration_s=round(sum(spec.duration_s for spec in specs), 3),
         specs=tuple(specs),
         note=None if drafts else plan.reason(entry.id),
+        exposure=_exposure(entry, drafts),
     )
     return control.model_copy(update={"gating": is_gating(control, facts)})
+
+
+def _exposure(entry: Entry, drafts: list[SpecDraft]) -> Exposure | None:
+    """What was judged of the condition of a control; None for a control without one."""
+    if entry.avoid is None:
+        return None
+    judged = (draft.exposure for draft in drafts if draft.exposure)
+    unknown = Exposure(state="not_judged", because="no spec of it came to its condition")
+    return next(judged, unknown).model_copy(update={"avoid": entry.avoid})
 
 
 def _words(entry: Entry, catalogue: Catalogue, specs: list[Spec]) -> list[str]:

@@ -14,7 +14,6 @@ from drillbook.infisical.http import ApiError
 from drillbook.stack.waiting import wait_until
 from fixtures.faults.temporary_faults import outage
 from fixtures.oracle import credentials
-from fixtures.oracle.access import Caller
 from fixtures.oracle.leaks import LeakSearch, MadeUpSecrets
 from fixtures.probes import observations
 from fixtures.probes.observations import MORE_THAN_A_POOL
@@ -84,15 +83,6 @@ def leaks_of(searched):
     if searched.unread and not searched.leaks:
         raise StackTrouble(f"could not be read: {', '.join(searched.unread)}")
     return [str(leak) for leak in searched.leaks]
-
-
-def test_no_token_is_kept_by_routes_of_log_in(deployment, leak_search, asked, stranger, step):
-    with step("send the token of a new machine to each route of log-in; the cache is searched"):
-        token = deployment.public.login(stranger("sends its token"))
-        asked.send_token(Caller("a new machine", token))
-
-    with step("the cache does not hold it, and nothing else holds a secret"):
-        assert leaks_of(leak_search.search(deployment.stack)) == []
 
 
 @pytest.mark.golden("shared")

@@ -6,7 +6,7 @@ import pytest
 
 from reports.config import declarations
 from reports.config.declarations import Setting, WaiverEntry
-from reports.controls import Catalogue
+from reports.controls import Catalogue, Entry
 from reports.evidence.model import INTERRUPTED, LEFT_OUT, NO_SPEC, Leak, Redaction, gate
 from reports.record.recorder import Recorder
 from reports.session.evidence_run import assemble
@@ -55,10 +55,10 @@ def seen(recorder, name, controls, *verdicts, words=(), messages=(), taken=1.0):
     recorder.end()
 
 
-def made(recorder, plan=None, setting=None, redaction=CLEAN, **facts):
+def made(recorder, plan=None, setting=None, redaction=CLEAN, catalogue=CATALOGUE, **facts):
     facts = sample_run.run().run.model_copy(update=facts)
     setting = setting or Setting(declarations.Declared())
-    return assemble(CATALOGUE, plan or Plan(), recorder, facts, redaction, setting)
+    return assemble(catalogue, plan or Plan(), recorder, facts, redaction, setting)
 
 
 def by_id(run):
@@ -279,3 +279,23 @@ def test_timeline_is_in_the_order_of_time(recorder):
     assert [(span.name, span.duration_s) for span in run.timeline] == [("later", 6), ("inner", 1)]
     assert run.objectives.rto_s == 3
     assert run.subject.driver == "containers"
+
+
+@pytest.mark.parametrize(
+    ("state", "code"), [("exposed", 1), ("not_exposed", 0), ("not_judged", 0), (None, 0)]
+)
+def test_a_conditional_control_gates_only_where_the_deployment_is_exposed(recorder, state, code):
+    seen(recorder, "a", ("KEY-1",), Verdict.SATISFIED)
+    recorder.begin("b", ("SEC-1",))
+    if state:
+        recorder.exposure(state, "the file says so")
+    recorder.judge(Verdict.VIOLATED, "it was printed")
+    recorder.end()
+    entries = [*CATALOGUE.control, Entry.model_validate(control("SEC-1", avoid="Never do this."))]
+    run = made(recorder, catalogue=CATALOGUE.model_copy(update={"control": tuple(entries)}))
+    found = by_id(run)["SEC-1"]
+    assert found.verdict is Verdict.VIOLATED
+    assert (found.gating, run.exit_code) == (code == 1, code)
+    assert found.known_weakness is (code == 0)
+    assert found.exposure.state == (state or "not_judged")
+    assert found.exposure.avoid == "Never do this."
