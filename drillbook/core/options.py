@@ -400,7 +400,7 @@ CONTROLS = Option(
 )
 BUDGET = Option(
     "budget",
-    Kind("PLANSxACTIONS", _budget),
+    Kind("NUMBERxLENGTH", _budget),
     "number and length of the action sequences, such as 100x12",
 )
 SEED = Option("seed", number(0, 2**64), "repeat the order and random data of an earlier run")

@@ -320,8 +320,6 @@ class Trials:
             command.append(f"--mutant={trial.mutant}")
             # Changes by other specs must not hide a bug from the control meant for it.
             command += [f"--first={one}" for one in trial.controls[:1]]
-            # A plan that breaks the claim is enough; the shortest one is not needed.
-            command += ["--shorten-s=0"] if EXPLORING in trial.controls else []
         if trial.to_first or (trial.mutant and trial.controls == (EXPLORING,)):
             command.append("--exitfirst")
         return command

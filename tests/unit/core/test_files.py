@@ -79,7 +79,6 @@ READERS = {
     "timestamp": lambda path: commands.seal(["timestamp", path]),
     "export": lambda path: commands.export(["oscal", path]),
     "report": lambda path: commands.render([path]),
-    "merge": lambda path: commands.merge([path]),
     "history": lambda path: commands.history([f"--run-dir={path}"]),
 }
 
