@@ -145,7 +145,7 @@ def sha256(data: bytes) -> str:
 def read_bounded(path: Path, most: int) -> bytes:
     """The content of a file; ValueError if it has more than `most` bytes, OSError."""
     if not path.is_file():
-        path.open("rb").close()
+        path.stat()
         raise ValueError("not a file")
     with path.open("rb") as file:
         data = file.read(most + 1)
