@@ -24,12 +24,11 @@ from drillbook.stack import waiting
 from drillbook.stack.base import BackendState, Command, Resource
 from drillbook.stack.containers import compose, container_driver, docker_engine
 from fixtures.data.golden import GOLDEN_MARKER
+from fixtures.deployment import Misread
 from fixtures.document import result_checks
 from fixtures.faults import failing_backup
 from fixtures.lifecycle import operator
-from fixtures.lifecycle.actions import Action
 from fixtures.lifecycle.model import Model
-from fixtures.lifecycle.runner import ActionRefused
 from fixtures.oracle import credentials
 from fixtures.probes import observations, read_probe
 from fixtures.probes.bulk import Bulk
@@ -167,7 +166,9 @@ def test_secrets_that_could_not_be_asked_for_are_not_lost(recorder):
 
 
 def test_secrets_that_an_instance_refuses_are_lost(recorder):
-    bulk = Bulk(refusing(Broken("POST /x", 500, "no memory")), recorder)
+    deployment = refusing(Broken("POST /x", 500, "no memory"))
+    deployment.inventory = refusing(Misread("POST /x: 500 no memory")).inventory
+    bulk = Bulk(deployment, recorder)
     bulk.write()
     assert len(bulk.find_lost()) == 200
     bulk.check_answers()
@@ -217,20 +218,18 @@ def hands(monkeypatch):
     made._home = SimpleNamespace(place=None)
     made._trouble, made._deployment = None, None
 
-    def silent(_self, _action, _model):
-        raise Unreachable("POST /x: ReadTimeout after 20.0 s")
-
-    monkeypatch.setattr(operator.Operator, "write", silent)
+    made.model, made.fault, made._steps = Model(), None, []
     return made
 
 
-WRITE = Action("write", "ALPHA", "plain")
+def silent_act():
+    raise Unreachable("POST /x: ReadTimeout after 20.0 s")
 
 
-def test_a_slow_answer_in_a_plan_is_inconclusive(hands, monkeypatch):
+def test_a_slow_answer_in_a_sequence_is_inconclusive(hands, monkeypatch):
     monkeypatch.setattr(operator.Operator, "_ask_as_machine", lambda _self, _ask: [])
     with pytest.raises(NotReady, match="later requests were answered"):
-        hands.do(WRITE, Model())
+        hands._act("write", silent_act)
 
 
 @pytest.mark.parametrize("runs", [True, False])
@@ -242,14 +241,9 @@ def test_a_backend_that_has_failed_breaks_the_claim_and_one_that_is_silent_does_
 
     monkeypatch.setattr(operator.Operator, "_ask_as_machine", silent)
     monkeypatch.setattr(observations, "comes_up", lambda _deployment: runs)
-    with pytest.raises(TooSlow if runs else ActionRefused):
-        hands.do(WRITE, Model())
-    readable = Model()
-    if runs:
-        with pytest.raises(TooSlow):
-            hands.look(readable)
-    else:
-        assert hands.look(readable) is None
+    with pytest.raises(TooSlow) if runs else contextlib.nullcontext():
+        hands._act("write", silent_act)
+    assert bool(hands.fault) is not runs
 
 
 @pytest.mark.parametrize("trouble", [TooSlow("late"), RateLimited("GET /x", 429, "too many", 1.0)])
@@ -261,9 +255,8 @@ def test_a_limit_of_ours_while_other_secrets_are_read_is_no_loss(hands, monkeypa
 
 def test_a_limit_of_requests_is_no_act_that_was_refused(hands, monkeypatch):
     limited = RateLimited("POST /x", 429, "too many", 1.0)
-    monkeypatch.setattr(operator.Operator, "write", refusing(limited).inventory)
     with pytest.raises(RateLimited):
-        hands.do(WRITE, Model())
+        hands._act("write", refusing(limited).inventory)
 
 
 def test_what_runs_and_is_silent_is_waited_for_longer(hands, monkeypatch):
@@ -278,7 +271,8 @@ def test_what_runs_and_is_silent_is_waited_for_longer(hands, monkeypatch):
     monkeypatch.setattr(operator.Operator, "_ask_as_machine", late)
     monkeypatch.setattr(operator.Operator, "_check_other_secrets", lambda _self: None)
     monkeypatch.setattr(observations, "comes_up", lambda _deployment: True)
-    assert hands.look(Model()) == {}
+    hands._act("restart", lambda: None)
+    assert hands.fault is None
 
 
 def test_a_limit_of_requests_is_no_refused_write(recorder):
