@@ -171,7 +171,7 @@ class DatabaseMove:
 
     def missing_secrets(self) -> list[str]:
         """The ids of secrets that the new database lacks or holds with another value."""
-        old, new = self.old.values.digests, self.new.values.digests
+        old, new = self.old.try_keys().values.digests, self.new.try_keys().values.digests
         return sorted(id_ for id_, held in old.items() if new.get(id_) != held)
 
     def go_back(self) -> Start:

@@ -48,6 +48,9 @@ SpanKind = Literal["boot", "migrate", "dump", "restore", "step", "teardown"]
 class Objectives(EvidenceModel):
     """Recovery time and recovery point, measured and wanted; the time also by its phases.
 
+    rto_s is fetch, restore, migrate, boot and read (of a first secret through the API);
+    verification_s is proof and verified, which no recovery waits for.
+
     rpo_s is how old the backup was at most when the recovery began (at least, where that is more
     than the target; absent where what it says of itself proves neither), newest_row_s the age of
     its newest row.
@@ -63,6 +66,8 @@ class Objectives(EvidenceModel):
     migrate_s: float | None = None
     boot_s: float | None = None
     verified_s: float | None = None
+    read_s: float | None = None
+    verification_s: float | None = None
     newest_row_s: float | None = None
 
     @property

@@ -72,6 +72,7 @@ GAUGES = {
     "gate_exit_code": "exit code of the last run: 0 passed, 1 failed, 2 undecided, 3 stopped",
     "controls": "controls of the last run by verdict",
     "rto_seconds": "how long the recovery took that was last measured",
+    "verification_seconds": "how long its verification took, which is not part of it",
     "rto_target_seconds": "how long it may take",
     "rpo_seconds": "how old its backup was",
     "rpo_target_seconds": "how old it may be",
@@ -466,6 +467,6 @@ def _say_run(say: Callable[..., None], run: Past, labels: dict[str, str]) -> Non
     counts = Counter(facts.verdicts.values())
     for verdict in Verdict:
         say("controls", counts[verdict], **labels, verdict=verdict.value)
-    for name in ("rto_s", "rto_target_s", "rpo_s", "rpo_target_s"):
+    for name in ("rto_s", "verification_s", "rto_target_s", "rpo_s", "rpo_target_s"):
         if (value := getattr(facts.objectives, name)) is not None:
             say(f"{name}econds", value, **labels)

@@ -10,11 +10,12 @@ from reports.render.phrases import duration, objective_result
 
 _PHASES = {
     "fetch": "fetch the backup",
-    "proof": "prove the keys",
     "restore": "restore",
     "migrate": "migrate",
     "boot": "start",
-    "verified": "verify",
+    "read": "read a first secret",
+    "proof": "verification: try the keys",
+    "verified": "verification: compare everything",
 }
 
 
@@ -63,6 +64,8 @@ def _recovery_sentence(seen: Objectives) -> str:
     """Both objectives in words; empty if nothing was restored."""
     if seen.rto_s is not None:
         said = f"Back in {duration(seen.rto_s)}{_limit(seen.rto_s, seen.rto_target_s)}"
+        if seen.verification_s is not None:
+            said += f"; verified in {duration(seen.verification_s)} more"
     elif seen.restore_s is not None:
         proof = f"The keys were proved in {duration(seen.proof_s)}, and e" if seen.proof_s else "E"
         said = (

@@ -250,13 +250,21 @@ def _figures(run: Run) -> list[tuple[str, str]]:
 
 
 def _objectives(run: Run) -> list[dict[str, Any]]:
-    """Recovery time and point with their targets, and whether they were met."""
+    """Recovery time and point with their targets, and whether they were met; the verification."""
     said = run.objectives
     pairs = (
         ("Recovery time", said.rto_s, said.rto_target_s),
         ("Recovery point", said.rpo_s, said.rpo_target_s),
     )
-    return [
+    verification = {
+        "name": "Verification, after the recovery",
+        "measured": said.verification_s,
+        "target": None,
+        "seen": duration(said.verification_s or 0),
+        "wanted": "no target",
+        "result": "not judged",
+    }
+    judged = [
         {
             "name": name,
             "measured": seen,
@@ -267,6 +275,7 @@ def _objectives(run: Run) -> list[dict[str, Any]]:
         }
         for name, seen, wanted in pairs
     ]
+    return judged if said.verification_s is None else [*judged, verification]
 
 
 def _line(control: Control) -> dict[str, Any]:

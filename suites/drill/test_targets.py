@@ -2,7 +2,7 @@
 
 import pytest
 
-from drillbook.core.errors import NotGiven
+from drillbook.core.errors import NotGiven, StackTrouble
 from drillbook.drill import drill_report
 from drillbook.keys.hierarchy import find_losses
 
@@ -17,13 +17,15 @@ def test_recovery_is_within_its_targets(drill, recovery_targets, record, step):
         drill_report.times(drill, record)
         told = (f"{name} {seconds:.1f} s" for name, seconds in drill.phases.seconds.items())
         record.note(", ".join(told))
+        if "read" in drill.phases.missing:
+            raise StackTrouble("no secret was read through the API, so the recovery has no end")
         assert drill.phases.missing == []
 
-    with step("fetching, restore, start and proof together took no longer than the target"):
+    with step("fetch, restore, migrations, start and a first read took no longer than the target"):
         wanted = recovery_targets.recovery_time_s
         if wanted is None:
             raise NotGiven("no recovery time was set (--rto): it was measured, not judged")
-        assert drill.phases.total <= wanted
+        assert drill.phases.recovery_s <= wanted
 
 
 @pytest.mark.control("DRL-3")
@@ -49,6 +51,8 @@ def test_backup_holds_no_less_than_the_last_one(drill, earlier_backup, record, s
         record.note(f"{now.secrets:,} secrets, and {before.secrets:,} in the backup of {when}")
 
     with step("nothing is less than in the last good drill by more than the declared share"):
+        if not (before.secrets or sum(before.rows.values())):
+            raise StackTrouble(f"the backup of {when} held nothing, so nothing can be less")
         losses = find_losses(before, when, now, drill.order.drop)
         for loss in losses:
             record.note(loss)

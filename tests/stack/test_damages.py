@@ -95,7 +95,7 @@ def noticed(backup):
 
 def _said(drill):
     """The checks of suites/drill/test_proof.py."""
-    proof, facts = drill.proof, drill.facts
+    proof, facts = drill.try_keys().proof, drill.facts
     yield facts.damage
     if not proof.opens_everything:
         yield f"opens {proof.roots_opened}, {proof.projects_opened}, {proof.secrets_opened}"

@@ -18,6 +18,7 @@ from drillbook.backup.restore import refusal as refuse_statement
 from drillbook.core.errors import BadInput, StackTrouble
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.drill import comparison, drill
+from drillbook.drill import drill as drill_module
 from drillbook.drill.comparison import Copy
 from drillbook.drill.drill import Drill, NotBegun, Order, Targets, load_key, refusal
 from drillbook.keys.hierarchy import Proof
@@ -48,12 +49,12 @@ def test_the_key_of_any_file_that_was_checked_is_taken(tmp_path, text):
     assert load_key(file) == {"ENCRYPTION_KEY": KEYS["2024-10"]}
 
 
-def test_the_recovery_took_what_its_phases_took_together():
+def test_a_phase_takes_what_its_parts_took_together():
     found = drill.Phases()
     for name, seconds in (("proof", 5.0), ("restore", 6.0), ("proof", 2.0)):
         found.add(name, seconds)
     assert found.seconds == {"proof": 7.0, "restore": 6.0}
-    assert found.total == 13.0
+    assert (found.recovery_s, found.verification_s) == (None, 7.0)
 
 
 class Stack:
@@ -125,7 +126,7 @@ def test_a_packed_backup_is_sound_whatever_its_name(drilled, tmp_path):
 
 def test_a_wrong_key_starts_nothing(drilled):
     drill, stack = drilled(key=KEYS["2026-07"][::-1])
-    assert drill.proof.opens_nothing
+    assert drill.try_keys().proof.opens_nothing
     with pytest.raises(NotBegun, match="these keys do not open"):
         drill.prepare()
     assert not stack.stood
@@ -174,7 +175,7 @@ def test_an_original_that_cannot_be_asked_again_hides_no_change(drilled, tmp_pat
     asked = Mock(side_effect=StackTrouble("no answer"))
     origin = LocalBackup(drill.order.backup, "", "", home=drill.place, changes=asked)
     drill.order = replace(drill.order, origin=origin, files=(file,))
-    _ = drill.source
+    drill.mark_files()
     with pytest.raises(StackTrouble, match="no answer"):
         drill.find_source_changes()
     file.write_text("after")
@@ -220,3 +221,31 @@ def test_only_an_answer_about_the_backup_refuses_it(code, kind):
 def test_an_extension_that_the_server_lacks_says_nothing_about_the_backup(bare, kind, code):
     connection = SimpleNamespace(pgconn=SimpleNamespace(status=ConnStatus.OK))
     assert type(refuse_statement(Statement(7, b"", bare), connection, "why", code)) is kind
+
+
+@pytest.mark.parametrize(("reads", "recovery_s"), [(True, 14.0), (False, None)])
+def test_a_slow_comparison_is_no_part_of_the_recovery(drilled, monkeypatch, reads, recovery_s):
+    drill, stack = drilled()
+    now = SimpleNamespace(s=0.0)
+    stack.driver = "embedded"
+    monkeypatch.setattr(drill_module, "clock", lambda: now.s)
+
+    def takes(seconds, result):
+        def work(*_args, **_kept):
+            now.s += seconds
+            return result
+
+        return work
+
+    monkeypatch.setattr(drill_module.comparison, "look", takes(7200, Mock()))
+    monkeypatch.setattr(drill_module, "compare_database", takes(3600, Mock()))
+    monkeypatch.setattr(drill_module, "summary", takes(0, ""))
+    readers = Mock(read_first=takes(2, reads))
+    monkeypatch.setattr(drill, "start", takes(0, None))
+    monkeypatch.setattr(drill, "log_in", takes(1, readers))
+    for name, seconds in (("restore", 4.0), ("migrate", 3.0), ("boot", 4.0)):
+        drill.phases.add(name, seconds)
+    drill.prepare()
+    drill.compare_first()
+    assert drill.phases.recovery_s == recovery_s
+    assert drill.phases.verification_s >= 10800

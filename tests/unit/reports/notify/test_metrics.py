@@ -50,7 +50,8 @@ def written(tmp_path, *runs):
 
 def test_a_run_is_there_by_instance_and_command(tmp_path):
     facts = {"question": "drill", "system": "A", "exit_code": 0}
-    good = past(9, ("DRL-2", "DRL-3"), **facts, objectives={"rto_s": 60, "rto_target_s": 90})
+    times = {"rto_s": 60, "rto_target_s": 90, "verification_s": 15}
+    good = past(9, ("DRL-2", "DRL-3"), **facts, objectives=times)
     bad = past(1, (), **{**facts, "exit_code": 1}, verdicts={"DRL-2": "violated"})
     found = written(tmp_path, good, bad)
     whose = ("A", "drill", "deployment")
@@ -60,6 +61,7 @@ def test_a_run_is_there_by_instance_and_command(tmp_path):
     assert found["controls", *whose, "violated"] == 1
     assert found["controls", *whose, "satisfied"] == 0
     assert (found["rto_seconds", *whose], found["rto_target_seconds", *whose]) == (60, 90)
+    assert found["verification_seconds", *whose] == 15
     assert ("rpo_seconds", *whose) not in found
 
 
@@ -121,7 +123,7 @@ def test_every_expression_is_promql_over_metrics_that_exist():
         assert names
         assert names <= known, expression
     asked = {name for one in ASKED for name in re.findall(r"drillbook_(\w+)", one)}
-    unasked = {"last_run_timestamp_seconds", "act_days_until_due"}
+    unasked = {"last_run_timestamp_seconds", "act_days_until_due", "verification_seconds"}
     assert asked == GAUGES.keys() - unasked
 
 

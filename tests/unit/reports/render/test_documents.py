@@ -209,6 +209,14 @@ def test_the_age_of_the_newest_row_is_true_where_it_is_later_than_the_drill(age,
     assert found.sentence.endswith(said)
 
 
+def test_the_verification_is_stated_apart_from_the_recovery():
+    times = Objectives(rto_s=60, rto_target_s=90, verification_s=3600)
+    run = sample_run.run(objectives=times)
+    said = "Back in 1 min 00 s, of 1 min 30 s allowed; verified in 1 h 00 min more."
+    assert recovery(run).sentence == said
+    assert said in html.render(run)
+
+
 def test_an_objective_is_met_missed_or_not_determined():
     def results(**times):
         page = html.render(sample_run.run(objectives=Objectives(**times)))

@@ -233,6 +233,13 @@ def test_an_objective_needs_target_and_measurement(tmp_path, objectives, results
     assert text.count("(measured: ") == text.count(", wanted: ")
 
 
+def test_a_stated_target_is_printed_without_a_measurement_and_the_verification_with_one(tmp_path):
+    times = Objectives(rto_target_s=14400.0, verification_s=7200.0)
+    text = said(RUN.model_copy(update={"objectives": times}), tmp_path)
+    assert re.search(r"Recovery time ?4 h 00 min ?not measured ?not determined", text)
+    assert re.search(r"Verification, after the recovery ?no target ?2 h 00 min ?not judged", text)
+
+
 def test_exclusions_and_actions_are_printed(tmp_path):
     scope = RUN.scope.model_copy(
         update={
