@@ -180,7 +180,7 @@ class Clause(BaseModel, frozen=True, extra="forbid"):
 
 
 class Framework(BaseModel, frozen=True, extra="forbid"):
-    """A framework, and which of its texts was read for the mapping."""
+    """A framework, and where its text was read for the mapping."""
 
     name: str = Field(min_length=1)
     read: str = Field(min_length=1)
@@ -205,7 +205,7 @@ def mappings_page(frameworks: tuple[Framework, ...]) -> str:
 
 
 def _section(one: Framework) -> Iterator[str]:
-    yield from (f"## {one.name}", "", f"Text: {one.read}.", "")
+    yield from (f"## {one.name}", "", f"Source: {one.read}.", "")
     yield "| clause | asks | controls | what they show | open |"
     yield "| --- | --- | --- | --- | --- |"
     for clause in one.clause:

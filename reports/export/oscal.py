@@ -270,7 +270,12 @@ def _result(run: Run) -> dict[str, Any]:
         "observations": [_observation(control, run) for control in run.controls],
         # A waiver does not remove a risk.
         "risks": [_risk(one, run) for one in run.controls if one.verdict in ASSERTED],
-        "findings": [_finding(one, run) for one in run.controls if one.verdict in _STATES],
+        # A rehearsal determines nothing.
+        "findings": [
+            _finding(one, run)
+            for one in run.controls
+            if one.verdict in _STATES and not phrases.is_rehearsal(run)
+        ],
     }
 
 

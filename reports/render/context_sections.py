@@ -22,7 +22,7 @@ from reports.evidence.context import (
 from reports.evidence.findings import is_declared
 from reports.evidence.model import BackupFile, Engine, Host, Run
 from reports.render import upgrade_text
-from reports.render.phrases import describe_subject, duration, seal
+from reports.render.phrases import describe_subject, duration, is_rehearsal, seal
 from reports.verdict import IDLE
 
 Row = tuple[str, str | None]
@@ -197,7 +197,11 @@ def method(run: Run) -> list[Row]:
 
 
 def frameworks(run: Run) -> list[dict[str, Any]]:
-    """The clauses of each framework for which a control of this run came to a verdict."""
+    """The clauses of each framework for which a control of this run came to a verdict.
+
+    Each has the ids of its controls with their verdicts; of a rehearsal, with None.
+    """
+    rehearsal = is_rehearsal(run)
     judged = {one.id: one.verdict for one in run.controls if one.verdict not in IDLE}
     found = []
     for framework in load_mappings():
@@ -206,7 +210,11 @@ def frameworks(run: Run) -> list[dict[str, Any]]:
                 "id": clause.id,
                 "asks": clause.asks,
                 "open": clause.open,
-                "seen": [[one, judged[one].value] for one in clause.controls if one in judged],
+                "seen": [
+                    [one, None if rehearsal else judged[one].value]
+                    for one in clause.controls
+                    if one in judged
+                ],
             }
             for clause in framework.clause
             if not judged.keys().isdisjoint(clause.controls)

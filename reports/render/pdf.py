@@ -190,8 +190,8 @@ def pdf_document(run: Run, digest: str) -> dict[str, Any]:
         "actions": [one.model_dump(mode="json") for one in run.deviations.actions],
         "exclusions": phrases.exclusions(run),
         "clauses": frameworks(run),
-        "mapped": phrases.MAPPED,
-        "controls": [_row(control) for control in phrases.asked_controls(run)],
+        "mapped": phrases.mapped(run),
+        "controls": [_row(control, run) for control in phrases.asked_controls(run)],
         "account": list(account(run)),
         "short_account": _is_long(run),
         "commands": _commands(run),
@@ -322,12 +322,12 @@ def _waiver(control: Control) -> dict[str, Any]:
     return _line(control) | said | {"said": phrases.waiver(control.waiver)}
 
 
-def _row(control: Control) -> dict[str, Any]:
+def _row(control: Control, run: Run) -> dict[str, Any]:
     mapped = [
         f"{phrases.FRAMEWORKS.get(name, name)} {', '.join(ids)}"
         for name, ids in sorted(control.frameworks.items())
     ]
-    return _line(control) | {"frameworks": "; ".join(mapped)}
+    return _line(control) | {"frameworks": "" if phrases.is_rehearsal(run) else "; ".join(mapped)}
 
 
 def _sign_off(run: Run) -> dict[str, Any]:

@@ -15,12 +15,13 @@ from reports.verdict import HOLDS, IDLE, PASSED, UNDECIDED, Verdict, is_judged
 
 REHEARSAL = (
     "A rehearsal of the reference backend, not of Infisical. Anything you did not supply was "
-    " made up by Drillbook. This proves nothing about your deployment."
+    "made up by Drillbook. This proves nothing about your deployment."
 )
 MAPPED = (
     "Proposals for the reader's own auditor to confirm: the controls show something of the clause, "
     "and none of them meets it alone. What they leave open stands next to it."
 )
+REHEARSED = "Rehearsed on the reference backend: this run shows nothing of any clause."
 LIMITS = (
     "Drillbook is sound, not complete: a violated control was seen to fail, a satisfied one was "
     "only not seen to fail, under the conditions described here. "
@@ -161,8 +162,17 @@ def outcome(run: Run) -> Outcome:
     """The result of the gate, and why; for a rehearsal, the word says so."""
     end = _outcome(run)
     end = end._replace(sentence=f"{end.sentence}{_limited(run)}")
-    rehearsed = run.subject.grade == "rehearsal" and run.subject.driver != "none"
-    return end._replace(word=f"{end.word} in rehearsal") if rehearsed else end
+    return end._replace(word=f"{end.word} in rehearsal") if is_rehearsal(run) else end
+
+
+def is_rehearsal(run: Run) -> bool:
+    """Whether the reference backend was examined: such a run shows nothing of a deployment."""
+    return run.subject.grade == "rehearsal" and run.subject.driver != "none"
+
+
+def mapped(run: Run) -> str:
+    """What the tables by framework are worth."""
+    return REHEARSED if is_rehearsal(run) else MAPPED
 
 
 def _limited(run: Run) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 from html import unescape
 from html.parser import HTMLParser
@@ -24,6 +25,7 @@ from reports.evidence.model import (
     Redaction,
     Subject,
 )
+from reports.export import oscal
 from reports.render import context_sections, html, junit, markdown, pdf, phrases, terminal
 from reports.render.charts import recovery, worker_lanes
 from reports.render.phrases import duration, outcome, sentence
@@ -741,3 +743,18 @@ def test_the_page_says_where_a_later_sign_off_is():
 def test_not_applicable_is_explained_with_the_file_that_was_not_given(file):
     said = "the file it needs was not given, or the product has no such feature; nothing is known"
     assert said in (ROOT / file).read_text("utf-8")
+
+
+def test_tables_by_framework_claim_nothing_for_a_rehearsal():
+    run = sample_run.run()
+    named = run.controls[0].model_copy(update={"id": "DRL-2", "verdict": Verdict.SATISFIED})
+    run = run.model_copy(update={"controls": (named,), "exit_code": 0})
+    subject = run.subject.model_copy(update={"grade": "rehearsal", "driver": "embedded"})
+    rehearsal = run.model_copy(update={"subject": subject})
+    for seen, word in ((run, "satisfied"), (rehearsal, "rehearsed")):
+        table = html.render(seen).partition('<section id="frameworks"')[2].partition("</section>")
+        assert {*re.findall(r'<span class="pill[^"]*">(.+?)</span>', table[0])} == {word}
+        printed = pdf.pdf_document(seen, "")
+        assert any(row["frameworks"] for row in printed["controls"]) is (word == "satisfied")
+        result = json.loads(oscal.render(seen))["assessment-results"]["results"][0]
+        assert bool(result.get("findings")) is (word == "satisfied")
