@@ -31,6 +31,8 @@ def corrected_runbook(run: Run) -> str:
         "this run did not judge is marked.",
         "",
     ]
+    if run.subject.document:
+        lines += ["The run carried out the operator's own document; here is what it showed.", ""]
     controls = {control.id: control for control in run.controls}
     placed: set[tuple[str, str]] = set()
     for section, statements in groupby(book.lines, lambda line: line.section):
@@ -71,17 +73,17 @@ def _corrections(
     control: Control, section: str | None, placed: set[tuple[str, str]]
 ) -> Iterator[str]:
     """The corrections of a control that stand in a section (None: anywhere), each once."""
-    for one in control.corrections:
-        place = one.section or next(iter(control.runbook), None)
-        key = (control.id, one.sentence)
+    for said in control.corrections:
+        place = said.section or next(iter(control.runbook), None)
+        key = (control.id, said.sentence)
         if key not in placed and section in (None, place):
             placed.add(key)
-            yield f"- **{one.sentence}** ({control.id})"
-            if one.commands:
-                yield from ("", "```bash", one.commands, "```", "")
-            if one.because:
-                yield f"{'' if one.commands else '  '}{one.because}"
-                yield from [""] * bool(one.commands)
+            yield f"- **{said.sentence}** ({control.id})"
+            if said.commands:
+                yield from ("", "```bash", said.commands, "```", "")
+            if said.because:
+                yield f"{'' if said.commands else '  '}{said.because}"
+                yield from [""] * bool(said.commands)
 
 
 def reproduce(run: Run) -> str:

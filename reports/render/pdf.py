@@ -313,7 +313,7 @@ def _correction(control: Control) -> dict[str, Any]:
 
 
 def _advice(control: Control) -> list[dict[str, Any]]:
-    return [one.model_dump(exclude_none=True) for one in control.corrections]
+    return [said.model_dump(exclude_none=True) for said in control.corrections]
 
 
 def _waiver(control: Control) -> dict[str, Any]:

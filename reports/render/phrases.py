@@ -539,9 +539,9 @@ def statements(run: Run) -> list[JudgedStatement]:
     """The lines of the runbook that the run was asked about, in their order."""
     found: dict[int, JudgedStatement] = {}
     for control in asked_controls(run) if run.identity.runbook else ():
-        for one in control.statements:
-            known = found.setdefault(one.line, JudgedStatement(one.line, one.section, one.text, []))
-            known.controls.append(control)
+        for said in control.statements:
+            new = JudgedStatement(said.line, said.section, said.text, [])
+            found.setdefault(said.line, new).controls.append(control)
     return [found[line] for line in sorted(found)]
 
 
