@@ -1,15 +1,13 @@
-"""`drillbook qualify`: healthy runs, then every bug; prints what was caught, keeps the record."""
+"""`drillbook qualify`: healthy runs, then every bug; prints what was caught, writes the record."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import comb
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -19,19 +17,17 @@ from rich.text import Text
 
 from reports.controls import Catalogue, load
 from reports.errors import Unqualifiable
-from reports.qualification import generated, pages
-from reports.qualification.pages import code_digests, figures, whole
+from reports.qualification import generated
 from reports.qualification.record import (
     KEPT,
     LATEST,
-    Alarm,
-    Checked,
     Fate,
     Qualification,
     Row,
     Seen,
-    counts,
+    code_digest,
     text,
+    update_readme,
 )
 from reports.qualification.trial import (
     NONE,
@@ -76,160 +72,95 @@ class Request:
         return self.image or (REFERENCE if self.stack == "auto" else None)
 
 
-def qualify(asked: Request, progress: Progress) -> Qualification:
+def qualify(request: Request, progress: Progress) -> Qualification:
     """The record of healthy runs and a run of every bug, each printed as it ends.
 
     Unqualifiable if a healthy run leaves no evidence, as there is nothing to compare with then.
     """
-    if asked.generated and asked.stack == "containers":
+    if request.generated and request.stack == "containers":
         raise Unqualifiable("--generated changes the reference backend: omit --stack containers")
-    catalogue = load()
-    known = list_bugs(asked.container_image)
-    bugs = _choose_bugs(asked, known)
-    here = [one for one in bugs if driver_for(one, asked.stack) not in known.absent]
-    if asked.stack == "containers" and not asked.healthy:
+    if request.stack == "containers" and not request.healthy:
         raise Unqualifiable("--healthy 0 leaves nothing to compare containers with; give 1 or more")
-    image, some = asked.container_image, bool(asked.mutants)
-    well = healthy_trials(here, asked.stack, asked.healthy, image, some)
-    workers = (
-        asked.workers or known.workers["containers" if asked.stack == "containers" else "embedded"]
-    )
+    catalogue, known = load(), list_bugs(request.container_image)
+    bugs = choose_bugs(request, known)
+    here = [bug for bug in bugs if driver_for(bug, request.stack) not in known.absent]
+    image, some = request.container_image, bool(request.mutants)
+    planned = healthy_trials(here, request.stack, request.healthy, image, some)
+    driver = "containers" if request.stack == "containers" else "embedded"
+    workers = request.workers or known.workers[driver]
     # The record is about the code as it is now; the checkout may change during the runs.
-    tool, parts = run_metadata.tool(), code_digests()
+    commit, code = run_metadata.tool().commit, code_digest()
     started, zero = datetime.now(UTC), time.monotonic()
-    progress.begin(len(here), len(well), workers)
+    progress.begin(len(here), len(planned), workers)
     rows: dict[str, Row] = {}
+    drawn = None
     with TemporaryDirectory(prefix="drillbook-qualify-") as folder:
         trials = Trials(catalogue, Path(folder))
-        healthy = trials.run(well, workers, lambda one: progress.add_run(one, None))
-        for one in healthy:
-            if one.run is None:
-                raise Unqualifiable(f"{one.trial.name}: {one.trouble}")
-        took = durations(one.run for one in healthy if one.run)
-        by_name = {one.name: one for one in bugs}
+        healthy = trials.run(planned, workers, lambda outcome: progress.add_run(outcome, None))
+        for outcome in healthy:
+            if outcome.run is None:
+                raise Unqualifiable(f"{outcome.trial.name}: {outcome.trouble}")
+        took = durations(outcome.run for outcome in healthy if outcome.run)
+        by_name = {bug.name: bug for bug in bugs}
 
-        def judge(one: Outcome) -> None:
-            name = str(one.trial.mutant)
-            rows[name] = row(by_name[name], one, _sound(one.trial.driver, catalogue, healthy))
-            progress.add_run(one, rows[name])
+        def judge(outcome: Outcome) -> None:
+            bug = by_name[str(outcome.trial.mutant)]
+            sound = _sound(outcome.trial.driver, catalogue, healthy)
+            rows[bug.name] = row(bug, outcome, sound)
+            progress.add_run(outcome, rows[bug.name])
 
-        trials.run(bug_trials(here, took, asked.stack, image), workers, judge)
-        drawn = None
-        if asked.generated:
+        trials.run(bug_trials(here, took, request.stack, image), workers, judge)
+        if request.generated:
             drawn = generated.qualify(
-                generated.Sample(asked.generated, asked.seed, workers),
+                generated.Sample(request.generated, request.seed, workers),
                 trials,
                 load_predictions("embedded", catalogue),
                 Path(folder),
                 progress.add_fate,
             )
-    matrix = tuple(rows.get(one.name) or row(one, None, {}) for one in bugs)
-    return Qualification.model_validate(
-        {
-            "commit": tool.commit,
-            "dirty": tool.dirty,
-            "code": whole(parts),
-            "parts": parts,
-            "started": started,
-            "duration_s": round(time.monotonic() - zero, 1),
-            "workers": workers,
-            "stack": asked.stack,
-            "image": asked.image,
-            "selection": (*asked.mutants, *([f"part {asked.part}"] * (asked.part != "1/1"))),
-            "host": run_metadata.host(),
-            "controls": tuple(_controls(catalogue, matrix, took)),
-            "matrix": matrix,
-            "generated": drawn,
-            **counts(matrix),
-            **_healthy_figures(healthy, catalogue),
-        }
+    return Qualification(
+        commit=commit,
+        code=code,
+        started=started,
+        duration_s=round(time.monotonic() - zero, 1),
+        stack=request.stack,
+        image=request.image,
+        selection=(*request.mutants, *([f"part {request.part}"] * (request.part != "1/1"))),
+        healthy_runs=len(healthy),
+        alarms=tuple(_alarms(healthy, catalogue)),
+        bugs=tuple(rows.get(bug.name) or row(bug, None, {}) for bug in bugs),
+        generated=drawn,
     )
 
 
-def _choose_bugs(asked: Request, known: KnownBugs) -> list[PlantedBug]:
+def choose_bugs(request: Request, known: KnownBugs) -> list[PlantedBug]:
     """The bugs to plant; Unqualifiable if the stack that was named is not available."""
-    found = [] if asked.mutants == (NONE,) else choose(known.mutants, asked.mutants)
-    number, of = map(int, asked.part.split("/"))
-    found = found[number - 1 :: of]
-    if asked.stack == "auto":
-        return found
-    if asked.stack in known.absent:
-        raise Unqualifiable(known.absent[asked.stack])
-    return [one for one in found if driver_for(one, asked.stack)]
+    if request.stack in known.absent:
+        raise Unqualifiable(known.absent[request.stack])
+    bugs = [] if request.mutants == (NONE,) else choose(known.mutants, request.mutants)
+    number, of = map(int, request.part.split("/"))
+    bugs = bugs[number - 1 :: of]
+    if request.stack == "auto":
+        return bugs
+    return [bug for bug in bugs if driver_for(bug, request.stack)]
 
 
 def _sound(driver: str, catalogue: Catalogue, healthy: Sequence[Outcome]) -> Mapping[str, Seen]:
     """The results of a healthy stack: the predicted ones, else those of the first healthy run."""
-    predicted = load_predictions(driver, catalogue)
-    runs = [one.run for one in healthy if one.run and one.trial.driver == driver]
-    return predicted or (results(runs[0]) if runs else {})
+    runs = [outcome.run for outcome in healthy if outcome.run and outcome.trial.driver == driver]
+    return load_predictions(driver, catalogue) or (results(runs[0]) if runs else {})
 
 
-def _healthy_figures(healthy: Sequence[Outcome], catalogue: Catalogue) -> dict[str, object]:
-    alarms: list[Alarm] = []
-    verdicts: dict[tuple[str, str], list[Seen]] = {}
-    for one in healthy:
-        expected = _sound(one.trial.driver, catalogue, healthy)
-        for control, found in results(one.run).items() if one.run else ():
-            if is_judged(found.verdict):
-                verdicts.setdefault((one.trial.driver, control), []).append(found)
-            known = expected.get(control, Seen(verdict=Verdict.NOT_RUN))
-            if found != known:
-                name = one.trial.name
-                alarms.append(Alarm(run=name, control=control, expected=known, found=found))
-    struck = len({one.run for one in alarms})
-    strays, total = flaking([[str(one) for one in each] for each in verdicts.values()])
-    return {
-        "healthy_runs": len(healthy),
-        "healthy_verdicts": total,
-        "false_alarms": len(alarms),
-        "runs_with_false_alarm": struck,
-        "false_alarm_bound": round(upper_bound(struck, len(healthy)), 4),
-        "flake_rate": round(strays / total, 6) if total else 0.0,
-        "alarms": tuple(alarms),
-    }
-
-
-def _controls(
-    catalogue: Catalogue, rows: Sequence[Row], took: Mapping[str, float]
-) -> list[Checked]:
-    return [
-        Checked(
-            **entry.model_dump(include={"id", "title", "chapter", "nature", "severity"}),
-            mutants=sum(one.meant == entry.id for one in rows),
-            caught=sum(one.meant == entry.id and one.state == "killed" for one in rows),
-            took_s=took.get(entry.id),
-        )
-        for entry in catalogue.control
-    ]
-
-
-def upper_bound(found: int, of: int) -> float:
-    """The largest rate that `found` out of `of` leaves possible, with 95 % confidence.
-
-    The bound is the one-sided one of Clopper and Pearson; with nothing found it is about 3/of.
-    """
-    if of == 0 or found >= of:
-        return 1.0
-    low, high = found / of, 1.0
-    for _ in range(60):
-        rate = (low + high) / 2
-        # The probability of at most `found` out of `of` at this rate.
-        if sum(comb(of, k) * rate**k * (1 - rate) ** (of - k) for k in range(found + 1)) > 0.05:
-            low = rate
-        else:
-            high = rate
-    return high
-
-
-def flaking(verdicts: Iterable[Sequence[object]]) -> tuple[int, int]:
-    """How many verdicts differ from the usual one of their control, and of how many."""
-    strays = total = 0
-    for of_control in verdicts:
-        counted = Counter(of_control)
-        total += len(of_control)
-        strays += len(of_control) - max(counted.values(), default=0)
-    return strays, total
+def _alarms(healthy: Sequence[Outcome], catalogue: Catalogue) -> list[str]:
+    alarms = []
+    for outcome in healthy:
+        sound = _sound(outcome.trial.driver, catalogue, healthy)
+        for control, seen in results(outcome.run).items() if outcome.run else ():
+            expected = sound.get(control, Seen(verdict=Verdict.NOT_RUN))
+            if seen != expected and (is_judged(seen.verdict) or is_judged(expected.verdict)):
+                words = f"{seen.verdict.words} ({seen.observed}), not {expected.verdict.words}"
+                alarms.append(f"{outcome.trial.name}: {control} is {words}")
+    return alarms
 
 
 class Progress:
@@ -252,9 +183,9 @@ class Progress:
         """Print a run that ended."""
         self._ended += 1
         state = row.state if row else ("ended" if outcome.run else "stumbled")
-        words = f"{row.meant:<15}{row.mutant}" if row else outcome.trial.name
+        words = f"{row.control:<15}{row.name}" if row else outcome.trial.name
         self._print(f"{self._ended:4}/{self._total}", state, outcome.duration_s, words)
-        if row and row.state not in ("killed", "equivalent"):
+        if row and row.escaped:
             self.say(f"{'':12}{row.told.splitlines()[0][:200]}")
 
     def add_fate(self, fate: Fate, total: int) -> None:
@@ -269,52 +200,35 @@ class Progress:
 
     def end(self, record: Qualification, where: Path) -> None:
         """Print the figures, what escaped, and what to do next."""
-        self.say("")
-        for line in figures(record):
-            self.say(line)
-        for one in record.escaped:
-            self.say(f"  {one.state}: {one.mutant} ({one.sentence}); meant for {one.meant}")
+        self.say(f"\n{record.sentence}")
+        for bug in record.escaped:
+            self.say(f"  {bug.state}: {bug.name}; meant for {bug.control}")
         alive = record.generated.alive if record.generated else []
-        for bug in alive[:_LISTED]:
-            self.say(f"  {bug.state}, generated: {bug} {bug.told}".rstrip())
+        for fate in alive[:_LISTED]:
+            self.say(f"  {fate.state}, generated: {fate} {fate.told}".rstrip())
         if len(alive) > _LISTED:
             self.say(f"  and {len(alive) - _LISTED} more generated ones; all are in the record")
         for alarm in record.alarms[:10]:
-            found = f"{alarm.found.verdict.words} ({alarm.found.observed})"
-            self.say(f"  false alarm: {alarm.run}, {alarm.control}: {found}")
+            self.say(f"  false alarm: {alarm}")
         word, style = ("QUALIFIED", "green") if record.passed else ("NOT QUALIFIED", "red")
         self._console.print(Text(f"{word}.", f"bold {style}"), end=" ")
         self.say(next_step(record))
-        self.say(f"Matrix and record: {where / 'qualification.html'}")
+        self.say(f"Record: {where}")
 
 
 def next_step(record: Qualification) -> str:
     """What the reader should do now."""
     if record.escaped:
         return "A control that let its bug live must be made to see it, before it is trusted."
-    if record.false_alarms:
+    if record.alarms:
         return "A healthy stack was accused: find out why before a verdict is trusted."
-    if record.not_run:
+    if record.count("not run"):
         return "Some bugs need an engine: `drillbook images`, or --stack embedded to leave them."
-    if not record.planted:
+    if not record.tried:
         return "No planted bug was tried, so nothing is said of the controls."
     if record.selection:
         return "The controls that these bugs are meant for can fail; the others were not tried."
     return "Every control can fail, and failed for its reason."
-
-
-def _request(given: SimpleNamespace) -> Request:
-    workers = None if given.workers == "auto" else int(given.workers)
-    return Request(
-        stack=given.stack,
-        mutants=tuple(one.strip() for one in (given.mutants or "").split(",") if one.strip()),
-        part=given.shard or "1/1",
-        healthy=int(given.healthy),
-        workers=workers,
-        image=given.image,
-        generated=int(given.generated),
-        seed=int(given.seed),
-    )
 
 
 def main(given: SimpleNamespace) -> int:
@@ -327,19 +241,30 @@ def main(given: SimpleNamespace) -> int:
         raise Unqualifiable(
             "--keep keeps whole qualifications: leave out --mutants, --shard, --stack, --image"
         )
+    request = Request(
+        stack=given.stack,
+        mutants=tuple(name.strip() for name in (given.mutants or "").split(",") if name.strip()),
+        part=given.shard or "1/1",
+        healthy=int(given.healthy),
+        workers=None if given.workers == "auto" else int(given.workers),
+        image=given.image,
+        generated=int(given.generated),
+        seed=int(given.seed),
+    )
     try:
-        record = qualify(_request(given), progress)
+        record = qualify(request, progress)
     except KeyboardInterrupt:
         progress.say("interrupted; nothing was recorded")
         return UNDECIDED
-    where = pages.write(record, LATEST.parent)
-    progress.end(record, where)
-    if given.keep and record.not_run:
+    LATEST.parent.mkdir(parents=True, exist_ok=True)
+    LATEST.write_text(text(record), encoding="utf-8")
+    progress.end(record, LATEST)
+    if given.keep and record.count("not run"):
         progress.say("not kept: only a qualification in which every bug was run is")
     elif given.keep:
         KEPT.write_text(text(record), encoding="utf-8")
-        pages.update(record)
+        update_readme(record)
         progress.say("kept as reports/qualification.json, figures in README.md; commit both")
-    if record.escaped or record.false_alarms:
+    if record.escaped or record.alarms:
         return FAILED
     return PASSED if record.passed else UNDECIDED

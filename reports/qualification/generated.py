@@ -10,10 +10,9 @@ from finishing, because answers come too late, is not killed: no control accused
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 from drillbook.core.application import ROOT
 from reports.errors import Unqualifiable
@@ -130,7 +129,7 @@ def qualify(
     begun = [trial(place, rest, to_first=False) for place in alive]
     begun += [trial(place, every, to_first=False) for place in stuck]
     trials.run(begun, asked.workers, note_end)
-    return sum_up(engine, asked.seed, [fates[one] for one in changes])
+    return Generated(engine=engine, seed=asked.seed, bugs=tuple(fates[one] for one in changes))
 
 
 def controls(healthy: Mapping[str, Seen]) -> tuple[tuple[str, ...], ...]:
@@ -187,10 +186,3 @@ def _fate(
 ) -> Fate:
     place = change.model_dump(include=set(Change.model_fields))
     return Fate(**place, state=state, control=control, told=words, duration_s=took)
-
-
-def sum_up(engine: str, seed: int, fates: Iterable[Fate]) -> Generated:
-    """The bugs, and how many have each fate."""
-    bugs = tuple(fates)
-    counts = {state: sum(bug.state == state for bug in bugs) for state in get_args(FateState)}
-    return Generated(engine=engine, seed=seed, asked=len(bugs), bugs=bugs, **counts)

@@ -1,9 +1,15 @@
-"""The record of a qualification: "drillbook/qualification/1", changed only by adding."""
+"""The record of a qualification: which bugs were planted, what became of them, and of which code.
+
+It is one JSON file; a bundle has one sentence of it and the digest of the code.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections import Counter
+import re
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,14 +18,15 @@ from pydantic import AwareDatetime, Field, ValidationError
 from drillbook.core.application import ROOT
 from reports.errors import Unqualifiable
 from reports.evidence.context import EvidenceModel
-from reports.evidence.model import Host
 from reports.verdict import Verdict
 
-State = Literal["killed", "wrong reason", "survived", "stumbled", "not run", "equivalent"]
-Kind = Literal["meant", "by-catch", "unmoved", "stumbled", "not run"]
+State = Literal["killed", "wrong reason", "survived", "stumbled", "not run"]
 FateState = Literal["killed", "survived", "stumbled", "equivalent"]
 KEPT = ROOT / "reports" / "qualification.json"
 LATEST = ROOT / "reports" / "runs" / "qualification" / "qualification.json"
+README = ROOT / "README.md"
+_PLACE = re.compile(r"(?<=<!-- qualification -->\n).*?(?=<!-- end of qualification -->)", re.DOTALL)
+_SUFFIXES = {".py", ".toml", ".sql"}
 
 
 class Seen(EvidenceModel):
@@ -29,34 +36,22 @@ class Seen(EvidenceModel):
     observed: str | None = None
 
 
-class Cell(EvidenceModel):
-    """A bug and a control: what the control said, and how that counts."""
-
-    control: str
-    verdict: Verdict
-    observed: str | None
-    kind: Kind
-
-
 class Row(EvidenceModel):
-    """A bug: which control was to catch it and how, what happened, and each control that ran."""
+    """A planted bug: the control meant to catch it, how it must die, and what became of it."""
 
-    mutant: str
-    meant: str
+    name: str
+    control: str
     where: str
-    driver: str
-    sentence: str
-    turns: str | None
-    says: str | None
+    turns: str
+    says: str
     state: State
     told: str
     duration_s: float
-    cells: tuple[Cell, ...] = ()
 
     @property
     def escaped(self) -> bool:
-        """Whether the bug ran, counts, and was not caught by the control meant for it."""
-        return self.state not in ("killed", "equivalent", "not run")
+        """Whether the bug ran and was not caught by the control meant for it."""
+        return self.state not in ("killed", "not run")
 
 
 class Change(EvidenceModel):
@@ -86,145 +81,140 @@ class Fate(Change):
 
 
 class Generated(EvidenceModel):
-    """The bugs that an engine drew by a seed, and how many of them were seen."""
+    """The bugs that an engine drew by a seed, and what became of each."""
 
     engine: str
     seed: int
-    asked: int
-    killed: int
-    survived: int
-    stumbled: int
-    equivalent: int
     bugs: tuple[Fate, ...] = ()
 
-    @property
-    def counted(self) -> int:
-        """How many bugs are not reviewed as equivalent."""
-        return self.killed + self.survived + self.stumbled
-
-    @property
-    def rate(self) -> float:
-        """The share of the bugs that count which a control accused."""
-        return self.killed / self.counted if self.counted else 0.0
+    def count(self, *states: FateState) -> int:
+        """How many bugs are in one of these states."""
+        return sum(bug.state in states for bug in self.bugs)
 
     @property
     def alive(self) -> list[Fate]:
         """The bugs that no control accused."""
-        return [one for one in self.bugs if one.state in ("survived", "stumbled")]
-
-
-class Checked(EvidenceModel):
-    """A control, and how many of the bugs meant for it were caught by it."""
-
-    id: str
-    title: str
-    chapter: str
-    nature: str
-    severity: str
-    mutants: int
-    caught: int
-    took_s: float | None = Field(default=None, description="on a healthy stack, the longest")
-
-
-class Alarm(EvidenceModel):
-    """A verdict of a healthy run that differs from that of a healthy stack."""
-
-    run: str
-    control: str
-    expected: Seen
-    found: Seen
-
-
-class Applies(EvidenceModel):
-    """The run whose bundle the record lies in, and whether its code is the one qualified."""
-
-    commit: str | None
-    code: str
-    same_code: bool
+        return [bug for bug in self.bugs if bug.state in ("survived", "stumbled")]
 
 
 class Qualification(EvidenceModel):
     """What was planted, what was caught, and how often a healthy stack was accused."""
 
-    schema_: Literal["drillbook/qualification/1"] = Field(
-        default="drillbook/qualification/1", alias="schema"
+    schema_: Literal["drillbook/qualification/2"] = Field(
+        default="drillbook/qualification/2", alias="schema"
     )
     commit: str | None
-    dirty: bool | None
-    code: str = Field(description="SHA-256 over the code that decides a verdict")
-    parts: dict[str, str] = Field(default={}, description="SHA-256 of each part of that code")
+    code: str = Field(description="SHA-256 over suites/ and fixtures/")
     started: AwareDatetime
     duration_s: float
-    workers: int
     stack: str
     image: str | None = None
     selection: tuple[str, ...] = Field(default=(), description="which bugs; empty means all")
-    host: Host
-    mutants: int
-    killed: int = Field(description="turned any control, for any reason")
-    killed_by_meant: int = Field(description="turned the control meant for it, for its reason")
-    equivalent: int
-    not_run: int
     healthy_runs: int
-    healthy_verdicts: int
-    false_alarms: int = Field(description="verdicts of healthy runs that should have been others")
-    runs_with_false_alarm: int
-    false_alarm_bound: float = Field(description="of a healthy run, 95 %, Clopper and Pearson")
-    flake_rate: float = Field(description="healthy verdicts that differ from their control's usual")
-    applies: Applies | None = None
-    alarms: tuple[Alarm, ...] = ()
-    controls: tuple[Checked, ...] = ()
-    matrix: tuple[Row, ...] = ()
-    generated: Generated | None = Field(default=None, description="--generated; None: not asked")
+    alarms: tuple[str, ...] = Field(
+        default=(), description="verdicts of healthy runs that should have been others"
+    )
+    bugs: tuple[Row, ...] = ()
+    generated: Generated | None = Field(default=None, description="--generated; null: not asked")
+
+    def count(self, state: State) -> int:
+        """How many planted bugs are in this state."""
+        return sum(row.state == state for row in self.bugs)
 
     @property
-    def planted(self) -> int:
-        """The bugs that count: run, and not equivalent to a healthy stack."""
-        return self.mutants - self.equivalent - self.not_run
-
-    @property
-    def kill_rate(self) -> float:
-        """The share of the bugs that count and were caught by their control, for its reason."""
-        return self.killed_by_meant / self.planted if self.planted else 0.0
+    def tried(self) -> int:
+        """The number of planted bugs that were run."""
+        return len(self.bugs) - self.count("not run")
 
     @property
     def escaped(self) -> list[Row]:
         """The bugs that the control meant for them did not catch."""
-        return [one for one in self.matrix if one.escaped]
+        return [row for row in self.bugs if row.escaped]
 
     @property
     def passed(self) -> bool:
-        """Whether each bug that counts was caught by its control, and no healthy stack accused."""
-        return not self.escaped and not self.not_run and not self.false_alarms and self.planted > 0
+        """Whether each bug was caught by its control, and no healthy stack was accused."""
+        return self.tried > 0 and self.count("killed") == len(self.bugs) and not self.alarms
+
+    @property
+    def sentence(self) -> str:
+        """The figures: for the terminal, the README and each bundle."""
+        words = (
+            f"{self.count('killed')} of {self.tried} planted bugs were caught by the control meant "
+            f"for them, for the reason written down beforehand; {self.count('not run')} were not "
+            f"run. {len(self.alarms)} verdicts of {self.healthy_runs} healthy runs were false "
+            "alarms."
+        )
+        if drawn := self.generated:
+            words += (
+                f" Of {len(drawn.bugs) - drawn.count('equivalent')} generated bugs "
+                f"({drawn.engine}, seed {drawn.seed}) {drawn.count('killed')} were killed; "
+                f"{drawn.count('survived')} survived, and {drawn.count('stumbled')} kept controls "
+                "from being finished."
+            )
+        return f"{words} Commit {(self.commit or 'unknown')[:12]}, {self.started:%Y-%m-%d}."
 
 
-def counts(rows: tuple[Row, ...]) -> dict[str, int]:
-    """The counts of a matrix by the names they have in the record."""
-    states = Counter(one.state for one in rows)
-    turned = ("meant", "by-catch")
-    return {
-        "mutants": len(rows),
-        "killed": sum(any(cell.kind in turned for cell in one.cells) for one in rows),
-        "killed_by_meant": states["killed"],
-        "equivalent": states["equivalent"],
-        "not_run": states["not run"],
-    }
+def code_digest() -> str:
+    """SHA-256 over the names and contents of the specs, and of what they are made of."""
+    digest = hashlib.sha256()
+    for folder in ("fixtures", "suites"):
+        paths = (path for path in (ROOT / folder).rglob("*") if path.suffix in _SUFFIXES)
+        for path in sorted(paths):
+            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def text(record: Qualification) -> str:
     """The record as JSON, with a line for each bug so that a diff is readable."""
-    fields = record.model_dump(mode="json")
-    rows = fields.pop("matrix")
+    fields = record.model_dump(mode="json", by_alias=True)
+    rows = fields.pop("bugs")
     head = json.dumps(fields, indent=1, ensure_ascii=False).removesuffix("\n}")
     lines = ",\n".join(f"  {json.dumps(row, ensure_ascii=False)}" for row in rows)
-    return f'{head},\n "matrix": [\n{lines}\n ]\n}}\n'
+    return f'{head},\n "bugs": [\n{lines}\n ]\n}}\n'
 
 
 def load(path: Path = KEPT) -> Qualification | None:
-    """The last qualification that was kept; None if there is none."""
+    """The qualification in a file, None if there is none; Unqualifiable if it cannot be read."""
     if not path.exists():
         return None
     try:
         return Qualification.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as trouble:
         raise Unqualifiable(f"{path}: no record of a qualification ({trouble})") from None
+
+
+def update_readme(record: Qualification) -> None:
+    """Put the sentence between the marks; Unqualifiable if there are none."""
+    page = README.read_text(encoding="utf-8")
+    if not _PLACE.search(page):
+        raise Unqualifiable("README.md has no <!-- qualification --> to put the figures behind")
+    README.write_text(_PLACE.sub(lambda _: wrap(record), page), encoding="utf-8")
+
+
+def wrap(record: Qualification) -> str:
+    """The sentence as it stands in the README."""
+    return textwrap.fill(record.sentence, 110, break_on_hyphens=False) + "\n"
+
+
+def bundle_files(places: Sequence[Path] = (LATEST, KEPT)) -> dict[str, bytes]:
+    """The file for a bundle by name: the sentence, and whether it is about this very code.
+
+    The first record that is whole and of this code counts, else the last one; {} without any.
+    """
+    code, record = code_digest(), None
+    try:
+        for place in places:
+            candidate = load(place)
+            if candidate and not candidate.selection and not candidate.count("not run"):
+                record = candidate
+                if record.code == code:
+                    break
+    except Unqualifiable as trouble:
+        return {"qualification.txt": f"{trouble}\n".encode()}
+    if record is None:
+        return {}
+    same = "the code" if record.code == code else "other code than that"
+    words = f"{record.sentence}\nThis is about {same} of this run (suites and fixtures: {code}).\n"
+    return {"qualification.txt": words.encode()}

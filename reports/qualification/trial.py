@@ -24,7 +24,7 @@ from reports.errors import Unqualifiable, near
 from reports.evidence import json_file
 from reports.evidence.context import EvidenceModel
 from reports.evidence.model import Control, Run
-from reports.qualification.record import Cell, Kind, Row, Seen, State
+from reports.qualification.record import Row, Seen, State
 from reports.render.phrases import failing_step
 from reports.verdict import IDLE, Verdict
 
@@ -64,9 +64,8 @@ class PlantedBug(EvidenceModel):
     where: str
     driver: str
     sentence: str
-    turns: str | None = None
-    says: str | None = None
-    equivalent: str | None = None
+    turns: str
+    says: str
 
 
 class KnownBugs(EvidenceModel):
@@ -163,18 +162,18 @@ def bug_trials(
     stack: str,
     image: str | None,
 ) -> list[Trial]:
-    """A trial for each bug that is not equivalent and can be planted here, the longest first.
+    """A trial for each bug that can be planted here, the longest first.
 
     took: seconds of each control on a healthy stack.
     """
     found = []
     for bug in bugs:
         driver = driver_for(bug, stack)
-        if driver and not bug.equivalent:
+        if driver:
             # Checks of files and of a rehearsed address are quick: all of them run.
             controls = () if driver in ("files", "remote") else (bug.control,)
             on_image = image if driver == "containers" else None
-            says = (bug.says or "") if controls and bug.turns == "violated" else ""
+            says = bug.says if controls and bug.turns == "violated" else ""
             found.append(Trial(driver, bug.name, controls, image=on_image, says=says))
 
     def expected_s(one: Trial) -> float:
@@ -369,23 +368,17 @@ def load_predictions(driver: str, catalogue: Catalogue) -> dict[str, Seen]:
 def row(bug: PlantedBug, outcome: Outcome | None, healthy: Mapping[str, Seen]) -> Row:
     """The row of a bug: its trial compared with a healthy stack."""
     state, words = _state(bug, outcome, healthy)
-    run = outcome.run if outcome else None
     return Row(
-        mutant=bug.name,
-        meant=bug.control,
-        **bug.model_dump(exclude={"name", "control", "equivalent"}),
+        **bug.model_dump(exclude={"driver", "sentence"}),
         state=state,
         told=words,
         duration_s=outcome.duration_s if outcome else 0.0,
-        cells=tuple(_cells(bug, run, healthy)) if run else (),
     )
 
 
 def _state(
     bug: PlantedBug, outcome: Outcome | None, healthy: Mapping[str, Seen]
 ) -> tuple[State, str]:
-    if bug.equivalent:
-        return "equivalent", bug.equivalent
     if outcome is None:
         return "not run", f"needs the driver {bug.driver}, which was not available"
     if outcome.run is None:
@@ -401,8 +394,6 @@ def _state(
 
 def _reason(bug: PlantedBug, control: Control) -> tuple[State, str]:
     words = _words(control)
-    if bug.turns is None or bug.says is None:
-        return "wrong reason", f"no reason is stated in bugs.toml; it was: {words[:_LONGEST]}"
     if control.verdict.value != bug.turns:
         return "wrong reason", f"{control.verdict.words}, not {bug.turns}: {words[:_LONGEST]}"
     if bug.says not in words:
@@ -418,26 +409,3 @@ def _words(control: Control) -> str:
             words += [*spec.observations, failing_step(spec) or "", spec.message or ""]
             words += [note for step in spec.steps for note in step.notes]
     return " | ".join(dict.fromkeys(filter(None, words)))
-
-
-def _cells(bug: PlantedBug, run: Run, healthy: Mapping[str, Seen]) -> list[Cell]:
-    return [
-        Cell(
-            control=one.id,
-            verdict=one.verdict,
-            observed=one.observed,
-            kind=_kind(bug, one, healthy.get(one.id)),
-        )
-        for one in run.controls
-        if any(spec.steps or spec.verdict is not Verdict.NOT_RUN for spec in one.specs)
-    ]
-
-
-def _kind(bug: PlantedBug, control: Control, healthy: Seen | None) -> Kind:
-    if control.verdict is Verdict.INCONCLUSIVE:
-        return "stumbled"
-    if Seen(verdict=control.verdict, observed=control.observed) == healthy:
-        return "unmoved"
-    if control.verdict in IDLE:
-        return "not run"
-    return "meant" if control.id == bug.control else "by-catch"

@@ -36,7 +36,7 @@ from reports.evidence.model import (
     is_gating,
 )
 from reports.history import compare
-from reports.qualification.pages import bundle_files
+from reports.qualification.record import bundle_files
 from reports.record import run_metadata
 from reports.record.recorder import Recorder, SpecDraft
 from reports.record.run_metadata import kernel_clock

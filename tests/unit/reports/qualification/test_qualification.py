@@ -1,7 +1,5 @@
 """Whether a planted bug died is judged by who turned, how, and in which words."""
 
-from math import isclose
-
 import pytest
 
 from drillbook.core.application import ROOT
@@ -10,8 +8,9 @@ from fixtures.mutants.__main__ import plantable
 from fixtures.mutants.base import Mutant
 from reports.controls import load
 from reports.errors import Unqualifiable
-from reports.qualification import command, pages, trial
-from reports.qualification.record import Qualification, Seen, counts, text
+from reports.qualification import command, trial
+from reports.qualification import record as records
+from reports.qualification.record import Qualification, Seen, code_digest, load, text
 from reports.qualification.trial import (
     REFERENCE,
     Outcome,
@@ -63,11 +62,9 @@ HEALTHY = {one.id: Seen(verdict=Verdict.SATISFIED) for one in RUN.controls}
         (bug(), outcome(), HEALTHY, "killed"),
         (bug(turns="contradicted"), outcome(), HEALTHY, "wrong reason"),
         (bug(says="words that no one said"), outcome(), HEALTHY, "wrong reason"),
-        (bug(turns=None, says=None), outcome(), HEALTHY, "wrong reason"),
         (bug(), outcome(), results(RUN), "survived"),
         (bug(), outcome(None, "no evidence (exit code 3)"), HEALTHY, "stumbled"),
         (bug(), None, HEALTHY, "not run"),
-        (bug(equivalent="the same bytes"), None, HEALTHY, "equivalent"),
     ],
 )
 def test_state_of_a_planted_bug(bug, ended, healthy, state):
@@ -80,31 +77,6 @@ def test_bug_that_only_stops_the_check_is_not_caught(verdict):
     others = [one for one in RUN.controls if one.id != VIOLATED.id]
     run = RUN.model_copy(update={"controls": (stopped, *others)})
     assert row(bug(), outcome(run), HEALTHY).state == "stumbled"
-
-
-def test_other_controls_that_moved_are_by_catch():
-    cells = {one.control: one.kind for one in row(bug(), outcome(), HEALTHY).cells}
-    assert cells[VIOLATED.id] == "meant"
-    satisfied = next(one.id for one in RUN.controls if one.verdict is Verdict.SATISFIED)
-    assert cells[satisfied] == "unmoved"
-    moved = [one.id for one in RUN.controls if one.verdict is Verdict.CONTRADICTED]
-    assert [cells[one] for one in moved] == ["by-catch"] * len(moved)
-
-
-@pytest.mark.parametrize(
-    ("found", "of", "bound"),
-    [(0, 30, 1 - 0.05 ** (1 / 30)), (0, 1, 0.95), (1, 1, 1.0), (0, 0, 1.0), (1, 20, 0.2161)],
-)
-def test_upper_bound_is_that_of_clopper_and_pearson(found, of, bound):
-    assert isclose(command.upper_bound(found, of), bound, abs_tol=1e-4)
-
-
-def test_rule_of_three_is_near():
-    assert isclose(command.upper_bound(0, 300), 3 / 300, rel_tol=0.01)
-
-
-def test_flaking_is_what_differs_from_the_usual():
-    assert command.flaking([["a", "a", "b"], ["c", "c", "c"], []]) == (1, 6)
 
 
 def test_bugs_are_chosen_by_name_control_or_place():
@@ -233,85 +205,84 @@ def test_a_run_without_evidence_reports_its_last_lines(catalogue, tmp_path):
 
 
 def record(*rows, **changes):
-    told = {
+    fields = {
         "commit": "0" * 40,
-        "dirty": False,
         "code": "1" * 64,
         "started": RUN.run.started,
         "duration_s": 12.0,
-        "workers": 2,
         "stack": "auto",
-        "host": RUN.run.host,
         "healthy_runs": 30,
-        "healthy_verdicts": 1890,
-        "false_alarms": 0,
-        "runs_with_false_alarm": 0,
-        "false_alarm_bound": 0.095,
-        "flake_rate": 0.0,
-        "controls": [
-            {**one.model_dump(include={"id", "title", "chapter", "nature", "severity"})}
-            | {"mutants": 1, "caught": 1}
-            for one in RUN.controls
-        ],
-        "matrix": rows,
-        **counts(rows),
+        "bugs": rows,
     }
-    return Qualification.model_validate(told | changes)
+    return Qualification.model_validate(fields | changes)
 
 
 CAUGHT = row(bug(), outcome(), HEALTHY)
 ESCAPED = row(bug(name="Escapes"), outcome(), results(RUN))
 ABSENT = row(bug(name="NotHere"), None, HEALTHY)
-EQUAL = row(bug(name="TheSame", equivalent="the same bytes"), None, HEALTHY)
 
 
-def test_qualified_means_every_bug_that_counts_was_caught_without_a_false_alarm():
-    assert record(CAUGHT, EQUAL).passed
-    assert record(CAUGHT, EQUAL).kill_rate == 1
+def test_qualified_means_every_bug_was_caught_without_a_false_alarm():
+    assert record(CAUGHT).passed
     assert not record(CAUGHT, ESCAPED).passed
     assert not record(CAUGHT, ABSENT).passed
-    assert not record(CAUGHT, false_alarms=1).passed
+    assert not record(CAUGHT, alarms=("healthy embedded run 1: KEY-1 is violated",)).passed
     assert not record().passed
 
 
-def test_record_reads_back_with_a_line_for_each_bug():
+def test_record_reads_back_with_a_line_for_each_bug(tmp_path):
     kept = record(CAUGHT, ESCAPED)
-    assert Qualification.model_validate_json(text(kept)) == kept
-    assert sum(line.startswith('  {"mutant"') for line in text(kept).splitlines()) == 2
+    (tmp_path / "record.json").write_text(text(kept))
+    assert load(tmp_path / "record.json") == kept
+    assert sum(line.startswith('  {"name"') for line in text(kept).splitlines()) == 2
 
 
-def test_pages_say_what_escaped_and_show_no_markup_of_others():
-    made = pages.files(record(CAUGHT, ESCAPED), "read this first")
-    html, plain = made["qualification.html"].decode(), made["qualification.md"].decode()
-    assert "<everything>" not in html
-    assert "it forgets &lt;everything&gt;" in html
-    for page in (html, plain):
-        assert "read this first" in page
-        assert "Escapes" in page
-        assert "1 (50.0%)" in page
+def test_the_sentence_counts_what_was_caught_and_what_was_not():
+    words = record(CAUGHT, ESCAPED, ABSENT).sentence
+    assert words.startswith("1 of 2 planted bugs were caught")
+    assert "1 were not run. 0 verdicts of 30 healthy runs were false alarms." in words
 
 
-def test_plain_page_says_how_to_repeat_it():
-    drawn = {"engine": "cosmic-ray 8", "seed": 7, "asked": 9}
-    drawn |= dict.fromkeys(("killed", "survived", "stumbled", "equivalent"), 0)
-    made = pages.files(record(CAUGHT, stack="embedded", generated=drawn))
-    plain = made["qualification.md"].decode()
-    assert "`drillbook qualify --stack embedded --generated 9 --seed 7`" in plain
-    assert "this record has 30 in all" in plain
+@pytest.fixture
+def places(tmp_path):
+    return tmp_path / "latest.json", tmp_path / "kept.json"
 
 
-def test_picture_marks_each_cell_once_with_a_title():
-    page = pages.files(record(CAUGHT, ESCAPED))["qualification.html"].decode()
-    shown = page.partition('<svg class="matrix"')[2]
-    assert shown.count('class="escaped"><title>Escapes before') == 1
-    assert shown.count('class="meant"') == 1
-    assert shown.count("<title>") == shown.count("</title>")
+def attached(places):
+    return {name: data.decode() for name, data in records.bundle_files(places).items()}
+
+
+def test_a_bundle_says_of_which_code_the_qualification_was(places):
+    assert attached(places) == {}
+    places[1].write_text(text(record(CAUGHT)))
+    assert "This is about other code than that of this run" in attached(places)["qualification.txt"]
+    places[0].write_text(text(record(CAUGHT, code=code_digest())))
+    assert "This is about the code of this run" in attached(places)["qualification.txt"]
+
+
+def test_a_part_or_a_qualification_that_lacks_bugs_is_not_attached(places):
+    for part in (record(CAUGHT, selection=("SEC-*",)), record(CAUGHT, ABSENT)):
+        places[0].write_text(text(part))
+        assert attached(places) == {}
+
+
+@pytest.mark.parametrize("broken", ["", "{}", "[" * 9999, "\0"])
+def test_broken_record_costs_no_evidence(places, broken):
+    places[0].write_text(broken)
+    assert "no record of a qualification" in attached(places)["qualification.txt"]
+
+
+def test_figures_in_the_readme_are_those_of_the_kept_record():
+    kept = load()
+    _, _, rest = records.README.read_text().partition("<!-- qualification -->\n")
+    current = rest.partition("<!-- end of qualification -->")[0]
+    assert current == (records.wrap(kept) if kept else ""), "drillbook qualify --keep"
 
 
 def test_parts_of_the_planted_bugs_have_each_bug_once():
     known = list_bugs(None)
     parts = [
-        command._choose_bugs(command.Request(part=f"{number}/3"), known) for number in (1, 2, 3)
+        command.choose_bugs(command.Request(part=f"{number}/3"), known) for number in (1, 2, 3)
     ]
     names = [one.name for part in parts for one in part]
     assert sorted(names) == sorted(one.name for one in known.mutants)

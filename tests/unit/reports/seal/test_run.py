@@ -5,7 +5,7 @@ import json
 import pytest
 
 from drillbook.core.application import ROOT
-from reports.qualification import pages
+from reports.qualification import record as qualification
 from reports.seal import signature, verify_bundle
 from reports.session.bundle import WRITERS
 from tests.support.bundles import key, newest
@@ -139,7 +139,7 @@ def test_run_that_cannot_be_sealed_keeps_its_evidence(rehearse, runs, monkeypatc
     assert result.ret == 3
     result.stdout.fnmatch_lines(["PASSED. *", "Not sealed: more than 0 MiB *"])
     left = {file.name for file in (runs / "latest").iterdir()}
-    assert left == WRITERS.keys() | pages.bundle_files().keys()
+    assert left == WRITERS.keys() | qualification.bundle_files().keys()
 
 
 def test_secret_as_the_name_of_a_file_fails_the_run_and_goes(rehearse, runs):

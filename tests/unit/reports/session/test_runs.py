@@ -9,7 +9,7 @@ import pytest
 
 from drillbook.core.application import ROOT
 from drillbook.stack.waiting import wait_until
-from reports.qualification import pages
+from reports.qualification import record as qualification
 from reports.session.bundle import WRITERS
 from tests.support.own_suite import COMMAND, PLUGIN, control_table, latest, make_suite, record
 
@@ -55,7 +55,9 @@ def test_bundle_holds_all_documents_and_latest_names_it(suite):
     assert drilled(pytester).ret == 0
     files = {str(f.relative_to(latest(pytester))) for f in latest(pytester).rglob("*.*")}
     sealed = {"MANIFEST.json", "bundle.zip"}
-    assert files == WRITERS.keys() | pages.bundle_files().keys() | sealed | {"logs/backend.log"}
+    assert files == WRITERS.keys() | qualification.bundle_files().keys() | sealed | {
+        "logs/backend.log"
+    }
     assert latest(pytester).readlink().name == record(pytester)["run"]["id"]
     assert drilled(pytester).ret == 0
     assert latest(pytester).readlink().name == record(pytester)["run"]["id"]
@@ -354,7 +356,7 @@ def test_secret_learnt_late_is_taken_out_of_the_record(suite):
     assert record(pytester)["redaction"] == {
         "secrets_known": 1,
         "secrets_weak": 0,
-        "scanned_files": len(WRITERS) + len(pages.bundle_files()),
+        "scanned_files": len(WRITERS) + len(qualification.bundle_files()),
         "leaks": [],
     }
 
