@@ -10,7 +10,7 @@ from reports.controls import load
 from reports.errors import Unqualifiable
 from reports.qualification import command, trial
 from reports.qualification import record as records
-from reports.qualification.record import Qualification, Seen, code_digest, load, text
+from reports.qualification.record import Qualification, Seen, code_digest, text
 from reports.qualification.trial import (
     REFERENCE,
     Outcome,
@@ -233,7 +233,7 @@ def test_qualified_means_every_bug_was_caught_without_a_false_alarm():
 def test_record_reads_back_with_a_line_for_each_bug(tmp_path):
     kept = record(CAUGHT, ESCAPED)
     (tmp_path / "record.json").write_text(text(kept))
-    assert load(tmp_path / "record.json") == kept
+    assert records.load(tmp_path / "record.json") == kept
     assert sum(line.startswith('  {"name"') for line in text(kept).splitlines()) == 2
 
 
@@ -273,7 +273,7 @@ def test_broken_record_costs_no_evidence(places, broken):
 
 
 def test_figures_in_the_readme_are_those_of_the_kept_record():
-    kept = load()
+    kept = records.load()
     _, _, rest = records.README.read_text().partition("<!-- qualification -->\n")
     current = rest.partition("<!-- end of qualification -->")[0]
     assert current == (records.wrap(kept) if kept else ""), "drillbook qualify --keep"
