@@ -97,6 +97,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         findings=findings,
         repeated=phrases.find_repeats(findings),
         corrections=phrases.contradicted_controls(run),
+        known=phrases.known_weaknesses(run),
         timeline=lanes(run),
         workers=worker_lanes(run),
         recovery=recovery(run),

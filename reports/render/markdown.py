@@ -73,6 +73,12 @@ def _corrections(
     control: Control, section: str | None, placed: set[tuple[str, str]]
 ) -> Iterator[str]:
     """The corrections of a control that stand in a section (None: anywhere), each once."""
+    if control.known_weakness and control.exposure:
+        key = (control.id, control.exposure.avoid or "")
+        if key not in placed and section in (None, *control.runbook[:1]):
+            placed.add(key)
+            yield f"- **{control.exposure.avoid}** ({control.id})"
+        return
     for said in control.corrections:
         place = said.section or next(iter(control.runbook), None)
         key = (control.id, said.sentence)

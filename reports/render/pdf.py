@@ -186,6 +186,9 @@ def pdf_document(run: Run, digest: str) -> dict[str, Any]:
         "objectives": _objectives(run),
         "corrections": [_correction(control) for control in phrases.contradicted_controls(run)],
         "findings": [_finding(control, same.get(control.id)) for control in findings],
+        "known_title": phrases.KNOWN_WEAKNESSES,
+        "known": [_known(control) for control in phrases.known_weaknesses(run)],
+        "unjudged": phrases.unjudged_exposure(run),
         "waivers": [_waiver(control) for control in run.controls if control.waiver],
         "actions": [one.model_dump(mode="json") for one in run.deviations.actions],
         "exclusions": phrases.exclusions(run),
@@ -243,7 +246,7 @@ def _figures(run: Run) -> list[tuple[str, str]]:
     return [
         (phrases.judged_count(run), "controls judged"),
         (f"{len(hold)} of {len(gating)}", "gating controls hold"),
-        (str(counts.violated), "violated"),
+        (str(counts.violated - len(phrases.known_weaknesses(run))), "violated"),
         (str(counts.contradicted), "runbook corrections"),
         (str(counts.waived), "waived"),
     ]
@@ -288,6 +291,7 @@ def _line(control: Control) -> dict[str, Any]:
         "gating": control.gating,
         "waived": control.waived,
         "advisory": not control.gating and control.verdict is Verdict.VIOLATED,
+        "known": control.known_weakness,
     }
 
 
@@ -299,6 +303,12 @@ def _finding(control: Control, same: str | None) -> dict[str, Any]:
         "reasons": [shorten(reason) for reason in said],
         "to_do": [] if same or control.verdict is not Verdict.VIOLATED else _advice(control),
     }
+
+
+def _known(control: Control) -> dict[str, Any]:
+    avoid = control.exposure.avoid if control.exposure else None
+    seen, here = phrases.weakness(control), phrases.exposure(control)
+    return {"id": control.id, "seen": seen, "avoid": avoid or "", "here": here}
 
 
 def _correction(control: Control) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from reports.evidence.context import Waiver
 from reports.evidence.model import LEFT_OUT, OUTSIDE, Control, Run, Spec, Subject
-from reports.verdict import HOLDS, IDLE, PASSED, UNDECIDED, Verdict, is_judged
+from reports.verdict import HOLDS, IDLE, PASSED, UNDECIDED, Severity, Verdict, is_judged
 
 REHEARSAL = (
     "A rehearsal of the reference backend, not of Infisical. Anything you did not supply was "
@@ -67,6 +67,7 @@ FRAMEWORKS = {
 NO_CORRECTION = "No sentence is prepared for this observation; write one from the details."
 # Before the cure of a violated control.
 TO_DO = "What to do"
+KNOWN_WEAKNESSES = "Known weaknesses of this release: what never to do"
 NEXT = {
     Verdict.VIOLATED: "Do not rely on what is checked here: repair it, then run again.",
     Verdict.INCONCLUSIVE: "Nothing is known about these: remove the cause, then run again.",
@@ -110,17 +111,21 @@ def by_chapter(controls: Iterable[Control]) -> dict[str, list[Control]]:
 
 
 def tally(controls: Iterable[Control]) -> list[tuple[Verdict, int]]:
-    """How many of the controls have each verdict, in the order of every document."""
-    verdicts = [control.verdict for control in controls]
+    """How many of the controls have each verdict, in the order of every document.
+
+    Known weaknesses to which the deployment is not exposed do not count.
+    """
+    verdicts = [control.verdict for control in controls if not control.known_weakness]
     return [(verdict, verdicts.count(verdict)) for verdict in COLUMNS]
 
 
 class Outcome(NamedTuple):
-    """The result in a word, a sentence, and what to do next."""
+    """The result in a word, why, what to do next, and the answer to the question of the run."""
 
     word: str
     sentence: str
     next: str
+    answer: str = ""
 
 
 def grade(run: Run) -> str | None:
@@ -150,7 +155,8 @@ def color_code(run: Run) -> int:
 def cover_code(run: Run) -> int:
     """The exit code that a cover is coloured by: green only if no control is violated, too."""
     code = color_code(run)
-    return UNDECIDED if code == PASSED and run.counts.violated else code
+    bad = [one for one in run.controls if one.verdict is Verdict.VIOLATED]
+    return UNDECIDED if code == PASSED and not all(one.known_weakness for one in bad) else code
 
 
 def _deciding(run: Run) -> list[Control]:
@@ -162,7 +168,37 @@ def outcome(run: Run) -> Outcome:
     """The result of the gate, and why; for a rehearsal, the word says so."""
     end = _outcome(run)
     end = end._replace(sentence=f"{end.sentence}{_limited(run)}")
-    return end._replace(word=f"{end.word} in rehearsal") if is_rehearsal(run) else end
+    end = end._replace(word=f"{end.word} in rehearsal") if is_rehearsal(run) else end
+    answer = _deployment_answer(run) if answers_deployment(run) else f"{end.word}."
+    return end._replace(answer=answer)
+
+
+def answers_deployment(run: Run) -> bool:
+    """Whether the question of the run is if this may be deployed, and not, say, that of a drill."""
+    asked = {name.partition("-")[0] for name in run.run.asked}
+    is_other = bool({"DRL", "UPG"} & asked) or run.subject.document is not None
+    return not is_other and run.subject.driver in ("embedded", "containers")
+
+
+def _deployment_answer(run: Run) -> str:
+    if planted_bug(run.run.command):
+        return "No answer about your deployment: a bug was planted on purpose."
+    if is_rehearsal(run):
+        return (
+            "No answer about your deployment: this was a rehearsal on Drillbook's reference "
+            "backend."
+        )
+    if run.exit_code == 1 or run.redaction.leaks:
+        return "No: do not deploy this."
+    if run.exit_code:
+        return "Not decided: this run does not show that you may deploy this."
+    if not _deciding(run):
+        return "Nothing shown: no control that decides was judged."
+    if run.run.selection:
+        return "No answer about the whole deployment: only a part of the controls was asked."
+    if unjudged := _unjudged(run):
+        return f"Yes, unless your deployment is exposed to {_ids(unjudged)}."
+    return "Yes: you may deploy this."
 
 
 def is_rehearsal(run: Run) -> bool:
@@ -228,14 +264,17 @@ def _pass_outcome(run: Run, gating: list[Control]) -> Outcome:
         return Outcome("Nothing shown", sentence, warning + advice)
     if run.subject.grade == "rehearsal":
         what = "instance you run" if run.subject.driver == "remote" else "image you deploy"
-        return Outcome("Passed", sentence, f"{warning}Run it against the {what}.")
+        return Outcome("Passed", sentence, f"Run it against the {what}. {warning}".strip())
     kept = "Keep the folder of this run with your audit records."
-    return Outcome("Passed", sentence, warning + kept)
+    if _unjudged(run):
+        kept = "Run it again with both files of your deployment, --compose FILE --env-file FILE."
+    return Outcome("Passed", sentence, f"{kept} {warning}".strip())
 
 
 def advisory_warning(run: Run) -> str:
     """A warning of controls that are violated and do not decide the exit code, or empty."""
-    bad = [control for control in _outside_gate(run) if control.verdict is Verdict.VIOLATED]
+    violated = [one for one in _outside_gate(run) if one.verdict is Verdict.VIOLATED]
+    bad = [control for control in violated if not control.known_weakness]
     verb = "is" if len(bad) == 1 else "are"
     return f"{_ids(bad)} {verb} violated: do not rely on what is checked there." if bad else ""
 
@@ -268,18 +307,59 @@ def waiver(one: Waiver) -> str:
 
 
 def _fail_outcome(run: Run, gating: list[Control]) -> Outcome:
-    bad = [c for c in gating if c.verdict in ASSERTED]
+    bad = failures(run)
     unknown = len(_unknown(gating))
     undecided = f", and {unknown} {'was' if unknown == 1 else 'were'} not judged" if unknown else ""
     return Outcome(
         "Failed",
-        f"{len(bad)} of {len(gating)} gating controls failed: {_ids(bad)}{undecided}."
+        f"{len(bad)} of {len(gating)} gating controls failed: {_titles(bad)}{undecided}."
         f"{' The run was interrupted.' if run.run.interrupted else ''}{_advisory(run)}",
-        _advice(run, bad[0].id),
+        _advice(run, bad[0].id, next((one.sentence for one in bad[0].corrections), "")),
     )
 
 
-def _advice(run: Run, first: str) -> str:
+def failures(run: Run) -> list[Control]:
+    """The controls that fail the run: those without a condition first, then the gravest."""
+    severities = get_args(Severity)
+    bad = [control for control in _deciding(run) if control.verdict in ASSERTED]
+    return sorted(bad, key=lambda c: (c.exposure is not None, severities.index(c.severity)))
+
+
+def known_weaknesses(run: Run) -> list[Control]:
+    """Weaknesses of the release to which the deployment is not shown to be exposed."""
+    return [control for control in asked_controls(run) if control.known_weakness]
+
+
+def weakness(control: Control) -> str:
+    """What was seen of a known weakness."""
+    return sentence(control.observed or f"not so: {control.title}")
+
+
+def exposure(control: Control) -> str:
+    """Whether the deployment is exposed to the weakness of a control, and why; or empty."""
+    judged = control.exposure
+    if judged is None or judged.state == "not_judged":
+        return ""
+    return f"{'Exposed' if judged.state == 'exposed' else 'Not exposed'}: {judged.because}."
+
+
+def unjudged_exposure(run: Run) -> str:
+    """Which known weaknesses could not be judged for this deployment, and what to give."""
+    if not (unjudged := _unjudged(run)):
+        return ""
+    return (
+        f"Whether your deployment is exposed to {_ids(unjudged)} was not judged: give both files, "
+        "--compose FILE --env-file FILE."
+    )
+
+
+def _unjudged(run: Run) -> list[Control]:
+    """Known weaknesses of which it is not known whether the deployment is exposed to them."""
+    known = [(control, control.exposure) for control in known_weaknesses(run)]
+    return [control for control, judged in known if judged and judged.state == "not_judged"]
+
+
+def _advice(run: Run, first: str, cure: str) -> str:
     """What to do about the first failure, by what the run is about."""
     if any(one.startswith("DRL-") for one in run.run.asked):
         return _DRILL_ADVICE.get(
@@ -290,7 +370,11 @@ def _advice(run: Run, first: str) -> str:
     document = next((one for one in run.controls if one.id == "RBK-1"), None)
     if document and document.verdict not in (Verdict.NOT_APPLICABLE, Verdict.NOT_RUN):
         return f"Do not follow this document as it is. Begin with {first}."
-    return f"Do not deploy. Begin with {first}."
+    return (
+        f"Do not deploy. Begin with {first}: {cure}"
+        if cure
+        else f"Do not deploy. Begin with {first}."
+    )
 
 
 # By the first control that failed in a drill, which is about a backup and not a deployment.
@@ -370,13 +454,15 @@ def _outside_gate(run: Run) -> list[Control]:
 
 def _advisory(run: Run) -> str:
     """How many of the controls that do not gate have which bad verdict; empty if all hold."""
-    verdicts = [control.verdict for control in _outside_gate(run)]
+    verdicts = [control.verdict for control in _outside_gate(run) if not control.known_weakness]
+    known = len(known_weaknesses(run))
     wrong = verdicts.count(Verdict.CONTRADICTED)
     counts = (
         (verdicts.count(Verdict.VIOLATED), "violated"),
         (wrong, f"runbook correction{'' if wrong == 1 else 's'}"),
         (verdicts.count(Verdict.INCONCLUSIVE), "inconclusive"),
         (verdicts.count(Verdict.NOT_RUN), "not run"),
+        (known, f"known weakness{'' if known == 1 else 'es'}"),
     )
     said = ", ".join(f"{count} {what}" for count, what in counts if count)
     return f" Advisory: {said}." if said else ""
@@ -514,7 +600,8 @@ def findings(run: Run) -> list[Control]:
     found = [
         one
         for one in run.controls
-        if one.verdict in bad or (one.gating and one.verdict not in HOLDS)
+        if not one.known_weakness
+        and (one.verdict in bad or (one.gating and one.verdict not in HOLDS))
     ]
     return sorted(found, key=lambda c: (c.gating, c.verdict), reverse=True)
 
@@ -630,6 +717,13 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def _titles(controls: list[Control]) -> str:
+    """The first controls by id and title, and how many more there are."""
+    named = [f"{control.id} {control.title}" for control in controls]
+    more = f"; and {len(named) - 4} more" if named[4:] else ""
+    return "; ".join(named[:4]) + more
 
 
 def _ids(controls: list[Control]) -> str:

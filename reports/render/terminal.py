@@ -80,19 +80,34 @@ def write(lines: Iterable[Line]) -> None:
 def summary(run: Run, report: str, *, verbose: bool = False) -> Iterator[Line]:
     """Everything to say at the end, in lines that fit the terminal.
 
-    The counts and the result come last: together they fit a screen of 24 lines. verbose: each
+    What failed comes first, and what is advisory last. Whether a deployment may be deployed stands
+    before and after all of it; the counts and the end fit a screen of 24 lines. verbose: each
     correction in full, not with its title alone.
     """
-    for verdict in (Verdict.NOT_RUN, Verdict.INCONCLUSIVE):
+    is_deployment = phrases.answers_deployment(run)
+    if is_deployment:
+        yield Line("")
+        yield from _headline(run)
+    failures = phrases.failures(run)
+    yield from _violated(failures)
+    for verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_RUN):
         yield from _group(run, verdict)
     yield from _not_given(run)
+    yield from _known_weaknesses(run)
     yield from _corrections(run, report, verbose=verbose)
-    yield from _group(run, Verdict.VIOLATED)
+    others = [one for one in run.controls if one not in failures and not one.known_weakness]
+    yield from _violated(others)
     yield from _waivers(run)
     yield Line("")
     yield from _table(run)
     yield Line("")
-    yield from result(run, report)
+    if not is_deployment:
+        yield from result(run, report)
+        return
+    end = phrases.outcome(run)
+    yield from wrap(end.answer, style=result_style(run))
+    yield from wrap(f"Next: {end.next}", "", "      ")
+    yield Line(f"Report: {report}")
 
 
 def _table(run: Run) -> Iterator[Line]:
@@ -119,12 +134,35 @@ def _group(run: Run, verdict: Verdict) -> Iterator[Line]:
         return
     yield Line("")
     yield Line(f"{verdict.words.capitalize()}: {len(members)}", STYLES[verdict])
-    if verdict is not Verdict.VIOLATED:
-        yield from _by_reason(members)
-    else:
-        for control in members:
-            yield from _finding(control)
+    yield from _by_reason(members)
     yield from wrap(phrases.NEXT[verdict], "  -> ", "     ")
+
+
+def _violated(controls: list[Control]) -> Iterator[Line]:
+    members = [control for control in controls if control.verdict is Verdict.VIOLATED]
+    if not members:
+        return
+    yield Line("")
+    yield Line(f"Violated: {len(members)}", STYLES[Verdict.VIOLATED])
+    for control in members:
+        yield from _finding(control)
+    yield from wrap(phrases.NEXT[Verdict.VIOLATED], "  -> ", "     ")
+
+
+def _known_weaknesses(run: Run) -> Iterator[Line]:
+    known = phrases.known_weaknesses(run)
+    if not known:
+        return
+    yield Line("")
+    yield Line(phrases.KNOWN_WEAKNESSES, ("bold",))
+    for control in known:
+        yield from wrap(f"{control.id}  {phrases.weakness(control)}", "  ", "      ")
+        if control.exposure and control.exposure.avoid:
+            yield from wrap(f"Rule:     {control.exposure.avoid}", "      ", "                ")
+        if judged := phrases.exposure(control):
+            yield from wrap(f"Here:     {judged}", "      ", "                ")
+    if hint := phrases.unjudged_exposure(run):
+        yield from wrap(hint, "  -> ", "     ")
 
 
 def _by_reason(controls: list[Control]) -> Iterator[Line]:
@@ -149,6 +187,8 @@ def _finding(control: Control) -> Iterator[Line]:
     for words in phrases.observation(control):
         yield from wrap(f"{head}{_shorten(words)}", "      ", "                ")
         head = " " * len(head)
+    if exposed := phrases.exposure(control):
+        yield from wrap(f"Here:     {exposed}", "      ", "                ")
     yield from _advice(control, "To do:    ")
 
 
@@ -210,19 +250,31 @@ def result_style(run: Run) -> tuple[str, ...]:
 
 
 def result(run: Run, report: str) -> Iterator[Line]:
-    """The verdict, why, what to do next, and where the report is."""
-    end = phrases.outcome(run)
-    if grade := phrases.grade(run):
-        yield from wrap(grade, style=("bold",))
+    """The answer, why, what to do next, and where the report is."""
+    yield from _headline(run)
+    yield Line(f"Report: {report}")
+
+
+def _headline(run: Run) -> Iterator[Line]:
+    """The answer to the question of the run, why, and what to do next; and what limits it."""
+    end, grade = phrases.outcome(run), phrases.grade(run)
+    next_step = [*wrap(f"Next: {end.next}", "", "      ")]
+    limits = [*wrap(grade, style=("bold",))] if grade else []
+    is_deployment = phrases.answers_deployment(run)
+    if is_deployment:
+        yield from wrap(end.answer, style=result_style(run))
+    else:
+        yield from limits
     yield from wrap(f"{end.word.upper()}. {end.sentence}", style=result_style(run))
+    if is_deployment:
+        yield from next_step
     if changed := upgrade_text.sentence(run):
         yield from wrap(changed, style=("bold",))
     if recovered := recovery(run):
         yield from wrap(recovered.sentence, style=("bold",))
     if run.subject.document and (sections := run.subject.document.changed):
         yield from wrap(f"Changed since they were last proved: {'; '.join(sections)}.")
-    yield from wrap(f"Next: {end.next}", "", "      ")
-    yield Line(f"Report: {report}")
+    yield from limits if is_deployment else next_step
 
 
 def _shorten(text: str) -> str:

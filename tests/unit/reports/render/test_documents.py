@@ -521,7 +521,7 @@ def test_passed_run_names_violated_advisory_controls_in_every_document():
     said = "3 of 3 gating controls hold. Advisory: 1 violated, 1 runbook correction, 1 not run."
     assert (end.word, end.sentence) == ("Passed", said)
     advisory = next(one.id for one in run.controls if one.verdict is BAD)
-    assert end.next.startswith(f"{advisory} is violated: do not rely on what is checked there.")
+    assert end.next.endswith(f"{advisory} is violated: do not rely on what is checked there.")
     assert said in html.render(run)
     assert '<span class="gate">advisory</span>' in html.render(run)
     assert said in " ".join(text_of(run).split())

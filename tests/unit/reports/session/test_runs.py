@@ -371,7 +371,7 @@ def test_plain_output_has_a_line_for_each_control_and_no_escape_codes(suite):
 def test_quiet_prints_the_result_alone(suite):
     result = drilled(suite(two="assert 0"), "--quiet")
     assert result.stdout.lines[0].startswith("No stack was started")
-    result.stdout.fnmatch_lines(["FAILED. 1 of 2 gating controls failed: DBP-1."])
+    result.stdout.fnmatch_lines(["FAILED. 1 of 2 gating controls failed: DBP-1 Title of DBP-1."])
     result.stdout.no_fnmatch_line("*KEY-1*")
     result.stdout.fnmatch_lines(["Next: *", "Report: *report.html"])
 
