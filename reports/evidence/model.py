@@ -331,6 +331,9 @@ class RunFacts(EvidenceModel):
     stopped: str | None = Field(
         default=None, description="why the run could not go on (exit code 3)"
     )
+    ended: str | None = Field(
+        None, description="why the run ended early and decides nothing, as no stack came up"
+    )
 
 
 class Exchange(EvidenceModel):

@@ -231,6 +231,9 @@ def _outcome(run: Run) -> Outcome:
         said = f"{run.run.stopped.rstrip('.')}. {_ended_early(run, gating)}"
         return Outcome("Stopped", said, "Set this right, then run again.")
     if run.run.interrupted and run.exit_code != 1:
+        if run.run.ended:
+            said = f"{run.run.ended} {_ended_early(run, gating)}"
+            return Outcome("Undecided", said, "Set this right, then run again.")
         return Outcome("Interrupted", _ended_early(run, gating), "Run it again, to its end.")
     if run.exit_code == 0:
         return _pass_outcome(run, gating)

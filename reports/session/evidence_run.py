@@ -44,7 +44,7 @@ from reports.seal import custody
 from reports.seal.sealer import Sealer, make_sealer
 from reports.session.bundle import WRITERS, Bundle, new_id
 from reports.session.spec_selection import Plan, controls, plan, shuffle
-from reports.verdict import IDLE, UNUSABLE, Verdict, worst
+from reports.verdict import IDLE, UNDECIDED, UNUSABLE, Verdict, worst
 
 _FILTERS = {
     "controls": "--controls",
@@ -133,6 +133,7 @@ class EvidenceRun:
         self.on_workers: dict[str, float] | None = None
         self.interrupted = False
         self.stopped: str | None = None
+        self.ended: str | None = None
         self.result: Run | None = None
         self.trouble: str | None = None
         self.id = new_id(recorder.clock.at(0))
@@ -202,8 +203,11 @@ class EvidenceRun:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Note that Ctrl-C, SIGTERM or a fixture ended the run early."""
         self.interrupted = True
-        if getattr(excinfo.value, "returncode", None) == UNUSABLE:
+        code = getattr(excinfo.value, "returncode", None)
+        if code == UNUSABLE:
             self.stopped = self.recorder.redactor.text(str(excinfo.value))
+        elif code == UNDECIDED:
+            self.ended = self.recorder.redactor.text(str(excinfo.value))
 
     def pytest_internalerror(self, excrepr: object) -> None:
         """Note an error of the harness: what was seen is written, and the run does not count."""
@@ -298,6 +302,7 @@ class EvidenceRun:
             workers=self.workers,
             interrupted=self.interrupted,
             stopped=self.stopped,
+            ended=self.ended,
         )
 
 

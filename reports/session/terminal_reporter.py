@@ -124,7 +124,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
     def _end(self) -> Iterator[Line]:
         run, bundle = self._run, self._run.bundle
         if run.result is None:
-            if sentence := run.trouble or self._stopped or run.stopped:
+            if sentence := run.trouble or run.stopped or self._stopped:
                 yield Line(sentence, ("red", "bold"))
             return
         report = self._relative(bundle.path / "report.html")

@@ -31,7 +31,7 @@ from reports.evidence.model import Span
 from reports.record.recorder import Clock, Recorder, SpecDraft
 from reports.session.evidence_run import INTERRUPTIONS, EvidenceRun, ignore_interruptions
 from reports.session.spec_selection import READING, Plan
-from reports.verdict import UNUSABLE, Verdict
+from reports.verdict import UNDECIDED, UNUSABLE, Verdict
 
 MESSAGE = "drillbook"
 
@@ -153,8 +153,9 @@ class Worker:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Stop the whole run on an interruption, or if a fixture cannot go on."""
         self._session.shouldstop = str(excinfo.value) or "a worker was interrupted"
-        if getattr(excinfo.value, "returncode", None) == UNUSABLE:
-            self._output["stopped"] = self._recorder.redactor.text(str(excinfo.value))
+        how = {UNUSABLE: "stopped", UNDECIDED: "ended"}
+        if name := how.get(getattr(excinfo.value, "returncode", 0)):
+            self._output[name] = self._recorder.redactor.text(str(excinfo.value))
 
     def pytest_sessionfinish(self) -> None:
         """Send the rest. Not exit status 2, for which xdist would start another worker."""
@@ -371,6 +372,7 @@ class Controller:
         if message := said.pop(MESSAGE, None):
             unpack(message, self._run.recorder)
         self._run.stopped = self._run.stopped or said.get("stopped")
+        self._run.ended = self._run.ended or said.get("ended")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from drillbook.core.application import ROOT
-from drillbook.core.errors import DrillbookError, StackTrouble
+from drillbook.core.errors import UNDECIDED, DrillbookError, StackTrouble
 from drillbook.infisical.client import Infisical
 from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.http import Broken, NotFound, TooSlow
@@ -14,6 +14,7 @@ from drillbook.stack import database_access
 from drillbook.stack.embedded.embedded_driver import Embedded
 from fixtures.data.golden import GOLDEN_MARKER
 from fixtures.deployment import Deployment
+from fixtures.session import golden_session
 from fixtures.session.golden_session import Installation
 from reports.qualification.generated import Drawn, copy_project, sources
 
@@ -228,6 +229,14 @@ def test_what_may_be_the_fault_of_the_machine_or_of_drillbook_accuses_no_one(fir
     for _ in range(2):
         with pytest.raises(DrillbookError, match="POST /x"):
             first_day.first_failure()
+
+
+def test_a_start_that_is_late_twice_ends_the_run_in_one_sentence(first_day, monkeypatch):
+    monkeypatch.setattr(golden_session, "_START_S", 0.001)
+    told = r"did not start, also in a second attempt: .* Its log says last: .* The load of this"
+    with pytest.raises(pytest.exit.Exception, match=told) as ended:
+        first_day.for_reading()
+    assert ended.value.returncode == UNDECIDED
 
 
 def test_an_answer_that_lacks_what_it_is_asked_for_is_an_answer(first_day, monkeypatch):
