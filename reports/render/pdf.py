@@ -313,7 +313,7 @@ def _known(control: Control) -> dict[str, Any]:
 
 def _correction(control: Control) -> dict[str, Any]:
     return _line(control) | {
-        "says": " ".join(one.text for one in control.statements) or control.claim,
+        "says": phrases.says(control),
         "where": "; ".join(f"line {one.line}, {one.section}" for one in control.statements)
         or "; ".join(control.runbook),
         "seen": shorten(phrases.observation(control)[0]),
@@ -337,7 +337,9 @@ def _row(control: Control, run: Run) -> dict[str, Any]:
         f"{phrases.FRAMEWORKS.get(name, name)} {', '.join(ids)}"
         for name, ids in sorted(control.frameworks.items())
     ]
-    return _line(control) | {"frameworks": "" if phrases.is_rehearsal(run) else "; ".join(mapped)}
+    return _line(control) | {
+        "frameworks": "rehearsed" if phrases.is_rehearsal(run) else "; ".join(mapped)
+    }
 
 
 def _sign_off(run: Run) -> dict[str, Any]:

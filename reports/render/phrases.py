@@ -635,6 +635,11 @@ def statements(run: Run) -> list[JudgedStatement]:
     return [found[line] for line in sorted(found)]
 
 
+def says(control: Control) -> str:
+    """What the runbook says of this, in its words if the record has them."""
+    return " ".join(said.text for said in control.statements) or control.claim
+
+
 def contradicted_controls(run: Run) -> list[Control]:
     """The controls whose statement the runbook should correct."""
     return [control for control in run.controls if control.verdict is Verdict.CONTRADICTED]

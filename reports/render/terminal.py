@@ -195,11 +195,12 @@ def _finding(control: Control) -> Iterator[Line]:
 def _advice(control: Control, head: str) -> Iterator[Line]:
     """The corrections of a control; commands keep their lines, so that they can be copied."""
     for correction in control.corrections:
-        yield from wrap(f"{head}{correction.sentence}", "      ", "                ")
+        then = " " * (6 + len(head))
+        yield from wrap(f"{head}{correction.sentence}", "      ", then)
         head = " " * len(head)
         yield from (Line(f"      {line}") for line in (correction.commands or "").splitlines())
         if correction.because:
-            yield from wrap(f"{head}{correction.because}", "      ", "                ")
+            yield from wrap(f"{head}{correction.because}", "      ", then)
 
 
 def _corrections(run: Run, report: str, *, verbose: bool) -> Iterator[Line]:
@@ -214,7 +215,7 @@ def _corrections(run: Run, report: str, *, verbose: bool) -> Iterator[Line]:
             continue
         yield from wrap(f"{control.id}  {control.title}", "  ", "      ")
         if verbose:
-            yield from wrap(f"runbook: {control.claim}", "      ", "               ")
+            yield from wrap(f"runbook: {phrases.says(control)}", "      ", "               ")
             yield from _advice(control, "better:  ")
     yield from wrap(phrases.NEXT[Verdict.CONTRADICTED], "  -> ", "     ")
     yield Line(f"     {report}#corrections")
