@@ -3,7 +3,7 @@
 | verdict | status |
 | --- | --- |
 | satisfied | passed |
-| violated | failed |
+| violated | failed; other for a known weakness to which the deployment is not exposed |
 | contradicted | failed in a strict run, else other |
 | inconclusive | other |
 | not_run, not_applicable | skipped |
@@ -55,13 +55,15 @@ def render(run: Run) -> dict[str, Any]:
     }
 
 
-def _status_of(verdict: Verdict, run: Run) -> str:
-    strict = verdict is Verdict.CONTRADICTED and run.run.strict_claims
-    return "failed" if strict else _STATUS[verdict]
+def _status_of(control: Control, run: Run) -> str:
+    if control.known_weakness:
+        return "other"
+    strict = control.verdict is Verdict.CONTRADICTED and run.run.strict_claims
+    return "failed" if strict else _STATUS[control.verdict]
 
 
 def _summary(run: Run) -> dict[str, Any]:
-    statuses = Counter(_status_of(control.verdict, run) for control in run.controls)
+    statuses = Counter(_status_of(control, run) for control in run.controls)
     names = ("passed", "failed", "skipped", "pending", "other")
     return {
         "tests": len(run.controls),
@@ -83,7 +85,7 @@ def _test(control: Control, run: Run) -> dict[str, Any]:
     test: dict[str, Any] = {
         "testId": control.id,
         "name": f"{control.id} {control.title}",
-        "status": _status_of(control.verdict, run),
+        "status": _status_of(control, run),
         "rawStatus": control.verdict.value,
         "duration": round(control.duration_s * 1000),
         "suite": [control.chapter],

@@ -70,7 +70,7 @@ def _totals(controls: list[Control], run: Run) -> dict[str, str]:
 
 
 def _kind(control: Control, run: Run) -> str | None:
-    if control.waived:
+    if control.waived or control.known_weakness:
         return None
     if control.verdict is Verdict.CONTRADICTED:
         return "failure" if run.run.strict_claims else None
@@ -98,6 +98,8 @@ def _case(suite: Element, control: Control, run: Run) -> None:
     elif control.waiver and control.waived:
         said = f"{control.verdict.words}, and waived\n{waiver(control.waiver)}\n{text}"
         SubElement(case, "system-out").text = _legal(said)
+    elif control.known_weakness:
+        SubElement(case, "system-out").text = f"known weakness (does not gate)\n{text}"
     elif control.verdict is Verdict.CONTRADICTED:
         SubElement(case, "system-out").text = f"contradicted (does not gate)\n{text}"
 

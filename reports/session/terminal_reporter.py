@@ -16,7 +16,7 @@ from reports.render.phrases import duration
 from reports.render.terminal import STYLES, Line
 from reports.session.evidence_run import EvidenceRun
 from reports.session.xdist_workers import durations
-from reports.verdict import worst
+from reports.verdict import Verdict, worst
 
 _BAR = 10
 
@@ -193,7 +193,10 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         wide = max(map(len, planned))
         count = f"{len(self._done):>4}/{len(planned):<3} {control:<{wide}}"
         self._tw.write(f"{count} ")
-        self._tw.write(f"{verdict.words:<14}", **dict.fromkeys(STYLES[verdict], True))
+        exposed = any(d.exposure and d.exposure.state == "exposed" for d in drafts)
+        known = verdict is Verdict.VIOLATED and entry.avoid is not None and not exposed
+        words, style = ("known weakness", ()) if known else (verdict.words, STYLES[verdict])
+        self._tw.write(f"{words:<14}", **dict.fromkeys(style, True))
         room = min(self._tw.fullwidth, 120) - len(f"{count} {'':14}")
         self._tw.line(time_and_title(taken, entry.title, room), flush=True)
 

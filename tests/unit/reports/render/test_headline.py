@@ -3,7 +3,8 @@
 import pytest
 
 from reports.evidence.model import Correction, Exposure, Subject
-from reports.render import html, pdf, phrases
+from reports.export import ctrf
+from reports.render import html, junit, pdf, phrases
 from reports.render.markdown import corrected_runbook
 from reports.render.terminal import summary
 from reports.verdict import Verdict
@@ -53,6 +54,8 @@ def test_a_sound_deployment_may_be_deployed_though_the_release_has_a_weakness():
     assert "Violated:" not in said
     assert "<h1>Yes: you may deploy this</h1>" in html.render(run)
     assert 'class="pill violated"' not in html.render(run).split('id="controls"')[0]
+    assert "<failure" not in junit.render(run)
+    assert "failed" not in {test["status"] for test in ctrf.render(run)["results"]["tests"]}
     book = corrected_runbook(run)
     assert AVOID in book
     assert "Encode the password." not in book
