@@ -9,7 +9,7 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -149,6 +149,16 @@ def excerpt(service: str, text: str) -> LogExcerpt:
     lines = text.rstrip("\n").split("\n")
     end = "\n".join(lines[-_EXCERPT_LINES:])[-_EXCERPT_CHARACTERS:]
     return LogExcerpt(service=service, text=end, truncated=len(end) < len(text.rstrip("\n")))
+
+
+def wall_clock_s(specs: Iterable[SpecDraft], now: float) -> float:
+    """The seconds in which at least one of these specs ran; now ends one that still runs."""
+    total = until = 0.0
+    for spec in sorted(specs, key=lambda draft: draft.started):
+        end = now if spec.duration is None else spec.started + spec.duration
+        total += max(0.0, end - max(until, spec.started))
+        until = max(until, end)
+    return total
 
 
 class Recorder:

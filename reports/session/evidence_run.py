@@ -38,7 +38,7 @@ from reports.evidence.model import (
 from reports.history import compare
 from reports.qualification.record import bundle_files
 from reports.record import run_metadata
-from reports.record.recorder import Recorder, SpecDraft
+from reports.record.recorder import Recorder, SpecDraft, wall_clock_s
 from reports.record.run_metadata import kernel_clock
 from reports.seal import custody
 from reports.seal.sealer import Sealer, make_sealer
@@ -385,7 +385,7 @@ def _control(
         observed="; ".join(catalogue.sentence(word, [entry.id]) for word in words) or None,
         correction=" ".join(said.sentence for said in corrections) or None,
         corrections=corrections,
-        duration_s=round(sum(spec.duration_s for spec in specs), 3),
+        duration_s=round(wall_clock_s(drafts, recorder.clock.seconds()), 3),
         specs=tuple(specs),
         note=None if drafts else plan.reason(entry.id),
         exposure=_exposure(entry, drafts),

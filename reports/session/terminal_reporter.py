@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from reports.record.recorder import wall_clock_s
 from reports.render.phrases import duration
 from reports.render.terminal import STYLES, Line
 from reports.session.evidence_run import EvidenceRun
@@ -181,7 +182,7 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
         entry = self._run.catalogue[control]
         drafts = [d for d in self._run.recorder.specs if control in d.controls]
         verdict = worst(draft.verdict_for(entry.nature) for draft in drafts)
-        taken = duration(sum(draft.duration or 0 for draft in drafts))
+        taken = duration(wall_clock_s(drafts, self._run.recorder.clock.seconds()))
         self._done.append(control)
         if self._quiet:
             return

@@ -21,8 +21,11 @@ def test_written_data_is_listed_before_the_backup(deployment, record, observe, s
     golden = deployment.golden
     with step("the instance failed at none of its first data"):
         # A release may lack a part; an instance that lost one looks the same.
-        if golden.left_out or golden.not_reported - {"versions"}:
+        unlisted = golden.not_reported - {"versions"}
+        if golden.left_out or unlisted:
             observe("parts_untaken")
+            record.note(f"not stored: {', '.join(sorted(golden.left_out)) or 'none'}")
+            record.note(f"not listed: {', '.join(sorted(unlisted)) or 'none'}")
         if "versions" in golden.not_reported:
             observe("versions_untold")
         assert golden.failed == ()

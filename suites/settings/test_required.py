@@ -69,6 +69,7 @@ def what_happened(starts, variables):
     if any(start.exit_code == 0 for start in starts):
         return "stopped_with_status_zero"
     if any(start.serves for start in starts):
-        return "started_without_variable"
+        alone = variables == ["AUTH_SECRET"]
+        return "started_without_auth_secret" if alone else "started_without_variable"
     named = all(start.says(name) for start in starts for name in variables)
     return "stopped_and_named" if named else "stopped_unnamed"

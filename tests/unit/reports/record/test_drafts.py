@@ -5,7 +5,15 @@ from datetime import UTC, datetime
 import pytest
 
 from reports.evidence.model import Exchange
-from reports.record.recorder import Clock, Recorder, SpecDraft, StepDraft, add, excerpt
+from reports.record.recorder import (
+    Clock,
+    Recorder,
+    SpecDraft,
+    StepDraft,
+    add,
+    excerpt,
+    wall_clock_s,
+)
 from reports.verdict import Verdict
 
 KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f9"
@@ -209,6 +217,13 @@ def test_observation_is_kept_once_and_only_messages_that_say_something(recorder)
     assert recorder.specs[-1].verdicts == [Verdict.SATISFIED, Verdict.VIOLATED]
     assert recorder.specs[-1].verdict is Verdict.VIOLATED
     assert SpecDraft("a", (), 0.0).verdict is Verdict.NOT_RUN
+
+
+def test_specs_side_by_side_take_the_time_of_the_wall_clock():
+    intervals = [(0.0, 10.0), (5.0, 10.0), (6.0, 2.0), (40.0, 5.0), (50.0, None)]
+    drafts = [SpecDraft("a", (), began, duration=lasted) for began, lasted in intervals]
+    assert wall_clock_s(drafts, now=60.0) == 15.0 + 5.0 + 10.0
+    assert wall_clock_s([], now=60.0) == 0.0
 
 
 def test_work_is_the_worker_s_and_the_main_process_s_otherwise(monkeypatch):
