@@ -38,7 +38,7 @@ def test_changed_key_stops_the_backend(deployment, observe, step, variable, size
 
 
 def what_happened(deployment, start, before):
-    if start.serves and deployment.reads_after_login_as(before):
+    if start.serves and not deployment.differences_after_login(before):
         return "started_and_read_everything"
     if start.serves:
         return "started_without_secrets"
