@@ -116,6 +116,8 @@ def _table(run: Run) -> Iterator[Line]:
     for chapter, members in phrases.by_chapter(controls).items():
         yield Line(_row(chapter, [count or "-" for _, count in phrases.tally(members)]))
     yield Line(_row("all", [count or "-" for _, count in phrases.tally(controls)]), ("bold",))
+    if known := phrases.known_weaknesses(run):
+        yield Line(f"not counted: known weaknesses of the release, {len(known)}")
 
 
 def _row(name: str, cells: Iterable[object]) -> str:
