@@ -101,7 +101,8 @@ def made(tmp_path_factory):
         drilled(place / "runs", signer, day, found)
     drilled(place / "runs", signer, "2026-11-05", "satisfied", WAIVER)
     bundle = place / "runs" / "2026-01-20-drill"
-    given = ["--act=approved", "--name=Grace Hopper", f"--signing-key={place / 'drill.key'}"]
+    key(place, "grace.key")
+    given = ["--act=approved", "--name=Grace Hopper", f"--signing-key={place / 'grace.key'}"]
     assert sign_off([str(bundle), *given, "--anyway"]) == 0
     return place, public
 
