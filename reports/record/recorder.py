@@ -108,6 +108,8 @@ class SpecDraft:
     verdicts: list[Verdict] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
+    # What its set-up waits for, for the terminal alone.
+    waiting: str = ""
     unsafe: bool = False
     exposure: Exposure | None = None
     steps: list[StepDraft] = field(default_factory=list)
@@ -206,11 +208,14 @@ class Recorder:
                 put(self._spec.step(self.clock.seconds()))
 
     def progress(self, text: str) -> None:
-        """Say how far the current step is: for the terminal, not for the record."""
+        """Say how far the current step or set-up is: for the terminal, not for the record."""
         with self._lock:
-            if self._spec is None or not self._spec.open:
+            if self._spec is None:
                 return
-            self._spec.open[-1].progress = self.redactor.text(text)
+            if self._spec.open:
+                self._spec.open[-1].progress = self.redactor.text(text)
+            else:
+                self._spec.waiting = self.redactor.text(text)
             spec = self._spec.id
         self.tell_progress(spec)
 
@@ -381,7 +386,8 @@ class Recorder:
         if spec is None:
             return None
         if not spec.open:
-            return OUTSIDE[spec.phase], now - spec.started
+            waiting = f": {spec.waiting}" if spec.waiting and spec.phase == "setup" else ""
+            return f"{OUTSIDE[spec.phase]}{waiting}", now - spec.started
         step = spec.open[-1]
         title = f"{step.title}: {step.progress}" if step.progress else step.title
         return title, now - step.started

@@ -173,8 +173,11 @@ class Terminal(TerminalReporter):  # type: ignore[misc]  # final, yet plugins lo
 
     def _of_worker(self, spec: str) -> str:
         """The control, with the progress of its step if the worker reported it."""
-        drafts = (one for one in self._run.recorder.specs if one.id == spec)
-        progress = next((one.open[-1].progress for one in drafts if one.open), "")
+        draft = next((one for one in self._run.recorder.specs if one.id == spec), None)
+        progress = ""
+        if draft:
+            waiting = draft.waiting if draft.phase == "setup" else ""
+            progress = draft.open[-1].progress if draft.open else waiting
         control = self._run.plan.specs[spec][0]
         return f"{control} ({progress})" if progress else control
 

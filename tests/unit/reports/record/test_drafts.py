@@ -89,11 +89,12 @@ def test_progress_is_said_with_the_step_under_way_and_stays_in_no_record(timed):
     told = []
     timed.tell_progress = told.append
     timed.begin("test_x", ("KEY-1",))
-    timed.progress("of no step")
+    timed.progress("filling")
+    assert timed.under_way == ("set up: filling", 0.0)
     with timed.step("write"):
         timed.progress("100 of 2,000 written")
         assert timed.under_way == ("write: 100 of 2,000 written", 0.0)
-    assert told == ["test_x"]
+    assert told == ["test_x", "test_x"]
     assert "100 of" not in repr(steps(timed))
 
 
