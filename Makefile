@@ -11,7 +11,7 @@ ifneq ($(MAKEOVERRIDES),)
 $(error make takes no values: give them to the command, as in ".venv/bin/drillbook $(or $(firstword $(MAKECMDGOALS)),verify) --name=value"; "--help" lists its options)
 endif
 
-.PHONY: install remote verify test test-all browser interop check site dist clean help
+.PHONY: install remote verify test test-all browser interop bench check site dist clean help
 install: .venv/ready  ## Make the environment; .venv/bin/drillbook is the command
 remote:  ## Install what backups at s3://… sftp://… https://… need (an optional extra)
 	@mkdir -p .tools && touch .tools/remote
@@ -37,6 +37,8 @@ fuzz-coverage: .venv/ready .tools/fuzzing/ready  ## The same, led by coverage: R
 chaos: .venv/ready  ## Something happens to a run at random moments: STACK=containers N=30 SEED=
 	@$(PYTHON) -m tests.support.chaos $(if $(filter containers,$(STACK)),--stack=containers) \
 	  $(if $(N),--moments='$(N)') $(if $(SEED),--seed='$(SEED)')
+bench: .venv/ready  ## What a run costs, as ratios on this machine; some minutes
+	@$(PYTHON) -m tests.support.bench
 check: .venv/ready  ## Lint, format, types and layers
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --check --quiet .

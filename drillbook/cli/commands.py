@@ -628,11 +628,4 @@ COMMANDS: Sequence[Command] = (
             o.KEEP,
         ),
     ),
-    Command(
-        "bench",
-        "Measure how long runs take, as ratios on this machine.",
-        "drillbook bench --controls 0 --mib 64",
-        _in_checkout(_calls("fixtures.bench.ratios")),
-        options=(o.BENCH_STACK, o.IMAGE, o.CONTROLS_ALONE, o.MIB),
-    ),
 )

@@ -578,7 +578,6 @@ COMMAND_IMAGE = Option(
 )
 
 # For developers of Drillbook.
-BENCH_STACK = replace(STACK, kind=choice("embedded", "containers"), default="embedded")
 MUTANTS = Option("mutants", TEXT, "bugs by name, control or place, with * and commas; or none")
 PART = Option("shard", Kind("N/OF", _part), "only this part of the planted bugs")
 HEALTHY = Option(
@@ -587,12 +586,6 @@ HEALTHY = Option(
 GENERATED = Option("generated", number(0, 1000), "number of random bugs to add", default="0")
 KEEP = Option("keep", SWITCH, "keep the result as the record that bundles carry")
 FIXED_SEED = replace(SEED, default="1")
-CONTROLS_ALONE = Option(
-    "controls", number(0, 1000), "number of controls to run alone; 0: none", default="10"
-)
-MIB = Option(
-    "mib", number(0, 1 << 20), "size of the backup for key check, in MiB; 0: none", default="1024"
-)
 
 # Set by commands, not by users.
 EVIDENCE = Option("evidence", SWITCH, "judge, record and write a bundle")

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 import pytest
 
 from drillbook.infisical.crypto import label
-from fixtures.bench.backups import Backups
 from reports.config.declarations import load_words
 from reports.evidence.context import Acknowledgement
 from reports.seal import custody, signature
 from tests.stack.test_damages import SEED, VERSION, schema
 from tests.support.backups import KEYS, rows
 from tests.support.damage_kinds import PLAIN
+from tests.support.many_secrets import backup_with_secrets
 from tests.support.own_suite import run_specs
 
 pytestmark = pytest.mark.slow
@@ -178,9 +178,8 @@ def test_of_many_secrets_little_is_in_memory(tmp_path_factory):
     place = tmp_path_factory.mktemp("many")
     for folder in (place, *place.parents[:2]):
         folder.chmod(0o711)
-    with Backups(place) as made:
-        given = (made.with_secrets(100_000), made.keys, place / "runs")
-        code, _, printed = drilled(*given, under=(sys.executable, "-c", MEASURE))
+    made = backup_with_secrets(place, 100_000)
+    code, _, printed = drilled(*made, place / "runs", under=(sys.executable, "-c", MEASURE))
     assert code == 0, printed
     largest_kib = int(printed.split()[-1])
     assert largest_kib < 500 << 10

@@ -68,7 +68,7 @@ LESS = {
 # Lines that are only parsed, and the reason; all others are run.
 PARSED = {
     r"images": "assembles images from packages, as root, in minutes",
-    r"(qualify|bench)": "takes many minutes; CI runs it by itself",
+    r"qualify": "takes many minutes; CI runs it by itself",
     r"lifecycle": "takes minutes; LIF-1 is part of each whole run",
     r"drill .*--to-database": "takes a stack; test_drill.py has one",
     r"verify --stack embedded": "takes half a minute; the test of the wheel runs one",
