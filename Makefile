@@ -23,20 +23,10 @@ test: .venv/ready  ## The harness's own quick tests; no Docker needed
 test-all: .venv/ready  ## The slow ones as well, which start stacks
 	@$(PYTHON) -m pytest tests/system tests/stack tests/unit -m "not mutant and not engine and not interop and not browser" \
 	  -n 3 --dist loadgroup -q --timeout=900
-mutation: .tools/mutation/ready  ## Mutation testing of what decides, with mutmut; takes hours
-	@.tools/mutation/bin/mutmut run
 browser: .venv/ready  ## The pages in a real browser; needs Debian's chromium and chromium-driver
 	@$(PYTHON) -m pytest $$(grep -rl --include="test_*.py" "mark\.browser" tests) -m browser -q
 interop: .venv/ready .tools/interop/ready .tools/generating/ready  ## Programs that are not ours read what we write
 	@$(PYTHON) -m pytest $$(grep -rl --include="test_*.py" "mark\.interop" tests) -m interop -q
-fuzz: .venv/ready  ## Hand over nearly right inputs, others each time: FUZZ=3000 (each reader)
-	@DRILLBOOK_FUZZ='$(or $(FUZZ),3000)' $(PYTHON) -m pytest tests/system/test_fuzz_inputs.py \
-	  tests/system/test_fuzz_records.py -n 2 -q --timeout=3600
-fuzz-coverage: .venv/ready .tools/fuzzing/ready  ## The same, led by coverage: READER=pattern FUZZ_S=60
-	@.tools/fuzzing/bin/python -m tests.support.guided '$(or $(READER),*)' --seconds='$(or $(FUZZ_S),60)'
-chaos: .venv/ready  ## Something happens to a run at random moments: STACK=containers N=30 SEED=
-	@$(PYTHON) -m tests.support.chaos $(if $(filter containers,$(STACK)),--stack=containers) \
-	  $(if $(N),--moments='$(N)') $(if $(SEED),--seed='$(SEED)')
 bench: .venv/ready  ## What a run costs, as ratios on this machine; some minutes
 	@$(PYTHON) -m tests.support.bench
 check: .venv/ready  ## Lint, format, types and layers
@@ -64,8 +54,7 @@ help: .venv/ready  ## This list, and the commands
 	@echo "fetching uv, once" >&2
 	@python3 .ci/get_uv.py .tools/uv
 .tools/%/ready: uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)
-	@UV_PROJECT_ENVIRONMENT=.tools/$* $(UV) sync --locked --quiet \
-	  $(if $(filter mutation fuzzing,$*),--group,--only-group) $*
+	@UV_PROJECT_ENVIRONMENT=.tools/$* $(UV) sync --locked --quiet --only-group $*
 	@touch $@
 .venv/ready: pyproject.toml uv.lock $(if $(filter .tools/uv,$(UV)),.tools/uv)
 	@$(UV) sync --locked --quiet --compile-bytecode $(if $(wildcard .tools/remote),--extra remote)

@@ -1,9 +1,4 @@
-"""Generates nearly valid inputs, and checks that a reader accepts or properly refuses them.
-
-`make test` tries the same few each time; `make fuzz` tries DRILLBOOK_FUZZ new ones.
-"""
-
-import os
+"""Generates nearly valid inputs, and checks that a reader accepts or properly refuses them."""
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -11,10 +6,9 @@ from hypothesis import strategies as st
 from drillbook.core.errors import DrillbookError
 from reports.errors import ReportError
 
-VARIABLE = "DRILLBOOK_FUZZ"
 BUDGET = settings(
-    max_examples=int(os.environ.get(VARIABLE, "120")),
-    derandomize=VARIABLE not in os.environ,
+    max_examples=120,
+    derandomize=True,
     database=None,
     deadline=None,
     suppress_health_check=list(HealthCheck),

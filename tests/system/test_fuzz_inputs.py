@@ -15,14 +15,13 @@ from drillbook.backup.plain_dump import Script, judge
 from drillbook.core import dotenv
 from drillbook.infisical.settings import Settings
 from drillbook.keys.key_check import prove
-from drillbook.preflight import compose_file, git_scan, key_strength
+from drillbook.preflight import compose_checks, compose_file, git_scan, key_strength
 from drillbook.preflight.git_scan import first_lines, needles
 from fixtures.mutants.file_bugs import SOUND
 from tests.support import boot_logs
 from tests.support.backups import KEYS, SAMPLES, dump
 from tests.support.commands import call
 from tests.support.fuzzing import BUDGET, ends, inputs, survives
-from tests.support.guided_readers import check_compose
 from tests.unit.preflight.test_compose import OFFICIAL
 
 pytestmark = pytest.mark.slow
@@ -67,7 +66,14 @@ def test_env_files(file, data):
 @given(inputs(COMPOSES, COMPOSE_WORDS))
 def test_compose_files(without_docker, file, data):
     file.write_bytes(data)
-    check_compose(file)
+    compose = survives(lambda: compose_file.load(file, {}))
+    if compose is not None:
+        for check in (
+            compose_checks.find_exposure,
+            compose_checks.find_unmatched_ways,
+            lambda loaded: compose_checks.lint(loaded, {}),
+        ):
+            survives(lambda check=check: [str(finding) for finding in check(compose)])
 
 
 @BUDGET
