@@ -104,7 +104,7 @@ class Change(EvidenceModel):
 
     outage_s is null where it was not measured, the least it took where outage_ended is false,
     and the most where outage_seen is false, as no read failed;
-    killed, unmigrated and downgraded say in a sentence what was seen of each bad start.
+    killed says in a sentence what was seen of the start that was killed.
     """
 
     older: str | None = None
@@ -118,8 +118,6 @@ class Change(EvidenceModel):
     slowest: tuple[Slow, ...] = ()
     differences: tuple[str, ...] = ()
     killed: str | None = None
-    unmigrated: str | None = None
-    downgraded: str | None = None
     advice: tuple[Advice, ...] = ()
     turned: tuple[Turned, ...] = Field(
         default=(), description="statements that the two compared runs judged differently"

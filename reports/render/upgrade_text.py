@@ -10,10 +10,16 @@ from reports.verdict import Verdict
 
 _DECIDING = ("UPG-1", "UPG-2", "UPG-3")
 _OUTAGE = "UPG-4"
-# How `downgraded` begins where the old image does not run on the new schema.
-_NO_WAY_BACK = ("old release failed", "old release refused")
 # How a difference begins where the new image removed the older of two secrets with one name.
 _REMOVED = "the release removed "
+_BACK = (
+    "Changing the tag back is not tried here. Take a backup just before the change; to go back, "
+    "stop the backend, dump what is there into a new file, never over that backup (only that has "
+    "what was written since the change; go on only if the dump ends with exit code 0), restore "
+    "that backup into an empty database with psql -v ON_ERROR_STOP=1, empty the cache (redis-cli "
+    "FLUSHALL must print OK; it empties the whole server), and only if that psql ended with exit "
+    "code 0, start the old image."
+)
 
 
 def sentence(run: Run) -> str:
@@ -31,39 +37,22 @@ def sentence(run: Run) -> str:
     held = f"{secrets}, a bad start heals, and the backup brings {older} back"
     if broken := [control for control in bad if control.id != _OUTAGE]:
         what = "; ".join(f"{control.id}, {_failing_step(control)}" for control in broken)
-        return f"Do not deploy {name} on this data. What breaks: {what}. {_back(change)}".strip()
+        return f"Do not deploy {name} on this data. What breaks: {what}."
     open_ones = ", ".join(c.id for c in deciding if c.verdict not in (*ASSERTED, Verdict.SATISFIED))
     if bad:
         rest = f"{open_ones} could not be judged" if open_ones else held
         return (
             f"Do not deploy {name} within this target: the outage is too long. "
-            f"{_outage(run, change)} Beyond that, {rest}. {_back(change)}"
-        ).strip()
+            f"{_outage(run, change)} Beyond that, {rest}."
+        )
     if open_ones:
         return f"Whether {name} is safe to deploy is not decided: {open_ones} could not be judged."
     if run.exit_code:
         return (
             f"It is not shown that {name} is safe to deploy: {held}, yet the run did not pass. "
-            f"{_outage(run, change)} {_back(change)}"
-        ).strip()
-    return (
-        f"Safe to deploy {name} on this data: {held}. {_outage(run, change)} {_back(change)}"
-    ).strip()
-
-
-def _back(change: Change) -> str:
-    """How to go back, if the old release fails on the new schema; else empty."""
-    if not change.downgraded or not change.downgraded.startswith(_NO_WAY_BACK):
-        return ""
-    return (
-        f"Going back by changing the tag does not work: on the migrated database "
-        f"{change.older or 'the old image'} does not serve every secret. Take a backup just before "
-        "the change; to go back, stop the backend, dump what is there into a new file, never "
-        "over that backup (only that has what was written since the change; go on only if the "
-        "dump ends with exit code 0), restore that backup into an empty database with psql -v "
-        "ON_ERROR_STOP=1, empty the cache (redis-cli FLUSHALL must print OK; it empties the whole "
-        "server), and only if that psql ended with exit code 0, start the old image."
-    )
+            f"{_outage(run, change)}"
+        )
+    return f"Safe to deploy {name} on this data: {held}. {_outage(run, change)}"
 
 
 def _failing_step(control: Control) -> str:
@@ -100,9 +89,7 @@ def rows(change: Change) -> Iterator[tuple[str, str | None]]:
     for slow in change.slowest:
         yield f"Migration {slow.name}", duration(slow.seconds)
     yield "Killed during its migrations", change.killed
-    yield "Without its migrations", change.unmigrated
-    yield "The old one on the new schema", change.downgraded
-    yield "Going back", _back(change) or None
+    yield "Going back", _BACK
     for difference in change.differences:
         yield "Different from before", difference
     for advice in change.advice:

@@ -12,7 +12,7 @@ import pytest
 
 from drillbook.core.errors import NotReady, StackTrouble
 from drillbook.core.recorder_protocol import NullRecorder
-from drillbook.drill import drill_report, outage_probe, release_snapshot, unchanged_rows
+from drillbook.drill import outage_probe, release_snapshot, unchanged_rows
 from drillbook.drill.comparison import Copy
 from drillbook.drill.drill import Drill
 from drillbook.drill.upgrade import Passage
@@ -580,21 +580,6 @@ def drill_of(**more):
     made = Drill.__new__(Drill)
     made.__dict__.update(_recorder=NullRecorder(), **more)
     return made
-
-
-@pytest.mark.parametrize("trouble", [LATE, NotReady("the copy did not answer within 120 s")])
-def test_a_copy_that_could_not_be_read_in_time_has_not_failed_on_a_schema(trouble):
-    notes = SimpleNamespace(note=lambda _: None)
-    start = waiting.Start(serves=True, exit_code=None, duration_s=0.0, log="")
-    compare = refusing(trouble).inventory
-    upgrade = SimpleNamespace(
-        drill=SimpleNamespace(compare=compare), change=SimpleNamespace(asked=False), before=None
-    )
-    seen = drill_report.note_old_release_start(upgrade, start, notes)
-    assert seen == "old_release_undecided_on_new_schema"
-    upgrade.drill.compare = refusing(Broken("GET /x", 500, "no column")).inventory
-    seen = drill_report.note_old_release_start(upgrade, start, notes)
-    assert seen == "old_release_failed_on_new_schema"
 
 
 def test_a_health_report_that_is_late_has_lost_no_field():

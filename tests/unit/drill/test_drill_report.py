@@ -5,19 +5,15 @@ import os
 import re
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import pytest
 
 from drillbook.backup.fetch import LocalBackup, fetch_backup
 from drillbook.backup.location import parse_selection
-from drillbook.core.errors import StackTrouble
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.drill import drill_report
 from drillbook.drill.comparison import Comparison, Kept, Reading, look
 from drillbook.drill.drill import Drill, Order, Targets
-from drillbook.infisical.http import Broken, TooSlow, Unreachable
-from drillbook.stack.waiting import Start
 from reports.evidence.model import Subject
 from reports.record.recorder import Recorder
 from reports.render.context_sections import subject
@@ -114,54 +110,3 @@ def test_our_own_backup_is_not_the_subject(tmp_path):
 
 def compared(lost=(), **read):
     return Comparison(Kept(1, lost, (), ()), Reading(**read))
-
-
-@pytest.mark.parametrize(
-    ("found", "word"),
-    [
-        (compared(equal=1), "read"),
-        (compared(equal=1, refused={"shut": "403"}), "read"),
-        (compared(equal=1, refused={"open": "403"}), "failed"),
-        (compared(equal=1, lost=("one",)), "failed"),
-        (compared(equal=1, failed=["open (500)"]), "failed"),
-        (compared(refused={"shut": "403"}), "undecided"),
-        (Broken("GET", 500, "no column"), "failed"),
-        (Unreachable("cut off"), "failed"),
-        (TooSlow("no answer within 30 s"), "undecided"),
-        (StackTrouble("the copy did not answer within 120 s"), "undecided"),
-    ],
-)
-def test_only_what_the_old_release_answers_shows_that_there_is_no_way_back(found, word):
-    def compare():
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    notes = []
-    upgrade = SimpleNamespace(
-        before=compared(equal=1, refused={"shut": "403"}),
-        drill=SimpleNamespace(compare=compare),
-        change=SimpleNamespace(asked=False),
-    )
-    record = SimpleNamespace(note=notes.append)
-    serves = Start(True, None, 1.0, "")
-    seen = drill_report.note_old_release_start(upgrade, serves, record)
-    assert seen == f"old_release_{word}_on_new_schema"
-    assert word != "undecided" or len(notes) == 2, "it is said why"
-
-
-@pytest.mark.parametrize(
-    ("found", "word"),
-    [
-        (compared(equal=1), "read"),
-        (compared(equal=1, refused={"shut": "403"}), "undecided"),
-        (compared(equal=1, lost=("one",), refused={"shut": "403"}), "failed"),
-    ],
-)
-def test_without_an_earlier_reading_a_refused_place_is_no_failure(found, word):
-    drill = SimpleNamespace(compare=lambda: found)
-    upgrade = SimpleNamespace(before=None, drill=drill, change=SimpleNamespace(asked=False))
-    record = SimpleNamespace(note=lambda _: None)
-    serves = Start(True, None, 1.0, "")
-    seen = drill_report.note_old_release_start(upgrade, serves, record)
-    assert seen == f"old_release_{word}_on_new_schema"

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from drillbook.core.errors import NotGiven, StackTrouble, Unsupported
+from drillbook.core.errors import StackTrouble, Unsupported
 from drillbook.drill import drill_report
 from drillbook.drill.api_readers import Member
 from drillbook.drill.comparison import Comparison, Kept, Reading
@@ -96,7 +96,7 @@ def test_change_of_a_copy_that_was_not_whole_before_shows_nothing(serves, found,
     assert upgrade.before is found
 
 
-def test_an_image_that_hides_its_migrations_is_neither_killed_in_them_nor_started_without():
+def test_an_image_that_hides_its_migrations_is_not_killed_in_them():
     stack = SimpleNamespace(
         product=lambda: releases.Product(frozenset(), None),
         backend=lambda: BackendState("running"),
@@ -105,9 +105,7 @@ def test_an_image_that_hides_its_migrations_is_neither_killed_in_them_nor_starte
     drill = SimpleNamespace(stack=stack, log_out=lambda: None)
     upgrade = Upgrade(drill, Change(*releases.rehearsal_pair()))
     with pytest.raises(Unsupported, match="does not show its migrations"):
-        upgrade.kill_during_migration()
-    with pytest.raises(Unsupported, match="cannot be started without them"):
-        upgrade.start_new(migrating=False)
+        upgrade.kill_during_start()
 
 
 @pytest.mark.parametrize(("serves", "found"), [(True, LOST), (False, None)])
@@ -217,22 +215,6 @@ def test_lock_is_taken_back_while_nothing_starts():
     upgrade = Upgrade(drill, Change(*releases.rehearsal_pair()))
     assert upgrade.unlock_and_start() is served
     assert stack.acts == ["stop", "unlock", "start"]
-
-
-class MigratesByCommand(CrashLooping):
-    """A stack of a release that has a command for its migrations."""
-
-    def switch_release(self, _release):
-        pass
-
-    def product(self):
-        return releases.Product(frozenset(), migrates_itself=False)
-
-
-def test_two_starts_say_nothing_of_a_release_that_migrates_by_command():
-    drill = SimpleNamespace(stack=MigratesByCommand(), log_out=lambda: None, settings=None)
-    with pytest.raises(NotGiven, match="by a command of its own"):
-        Upgrade(drill, Change(*releases.rehearsal_pair())).start_two()
 
 
 CREDENTIALS = """
