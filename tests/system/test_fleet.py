@@ -14,14 +14,12 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
-from jsonschema import Draft202012Validator
 
 from drillbook.cli.commands import COMMANDS
 from drillbook.cli.parser import run
 from drillbook.core.application import ROOT
 from drillbook.fleet_queue import Worker, enqueue, local_database
 from drillbook.stack.waiting import wait_until
-from tests.support.answer_schemas import schema
 from tests.support.backups import KEYS, dump
 from tests.support.bundles import key
 
@@ -171,7 +169,7 @@ def test_a_real_drill_is_carried_out_signed_and_reported(
     where = f"--queue local --run-dir {runs}"
     code, out = call(f"fleet enqueue {where} --pubkey drill.key.pub --output json")
     answer = json.loads(out)
-    Draft202012Validator(schema("fleet-enqueue")).validate(answer)
+    assert answer["schema"] == "drillbook/fleet-enqueue/1"
     assert (code, answer["added"], answer["waiting"]) == (0, ["ada"], [])
     assert call(f"fleet enqueue {where} --instance ada") == (0, "ada: waits in the queue already\n")
     line = f"fleet work {where} --label real --sign drill.key --until-empty"
