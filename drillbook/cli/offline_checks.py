@@ -114,7 +114,7 @@ def _read(backup: LocalBackup, keys: list[KeyFile], untried: list[str]) -> _Judg
     with tables.open_dump(backup.path) as dump:
         known, answers = key_check.try_keys(dump, backup.path, keys)
         changed, now = changed_at(backup.path), datetime.now(UTC)
-        old = age(known, backup.path, changed, now, backup.dumped_at)
+        old = age(known, backup.path, changed, now)
         holds, best = take_inventory(dump, known), key_check.best(answers, untried)
         return _Judgement(backup, known, old, holds, best)
 
@@ -136,12 +136,9 @@ def _judge(judgement: _Judgement, given: SimpleNamespace) -> None:
     if cut:
         many = f"{len(cut)} files are not complete, the newest of them {cut[0]}"
         judgement.wrong_around.append(many if cut[1:] else f"not complete: {cut[0]}")
-    if about.unfit:
-        wrong.append(f"it {about.unfit}")
-    elif about.beyond:
+    if about.beyond and not about.unfit:
         unknown.append(f"it {about.beyond}")
-    # A cut backup lacks what comes later.
-    wrong += [] if about.unfit else [f"it {gap}" for gap in about.gaps]
+    wrong += [f"it {trouble}" for trouble in about.troubles]
     reasons = ", ".join(judgement.key.reasons)
     if judgement.key.word == "DOES NOT OPEN":
         wrong.append(f"the key with label {judgement.key.file.label} does not open it: {reasons}")

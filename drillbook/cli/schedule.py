@@ -159,7 +159,7 @@ def _mounts(instances: Sequence[Instance]) -> tuple[dict[str, str], dict[str, st
         for file in one.files:
             files[_absolute(file)] = f"drillbook-{one.name}/{PurePosixPath(file).name}"
         place = _without_program(one.backup)
-        elsewhere = one.backup.startswith("docker:") or "://" in place
+        elsewhere = "://" in place
         # A repository on another machine, as in sftp:host:/path.
         elsewhere |= place != one.backup and ":" in place and not place.startswith("/")
         if not elsewhere:

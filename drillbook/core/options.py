@@ -201,7 +201,7 @@ def _queue(value: str) -> str:
 
 
 def _backup(value: str) -> str:
-    elsewhere = ("docker:", "restic:", "borg:")
+    elsewhere = ("restic:", "borg:")
     if value == "-" or value.startswith(elsewhere) or "://" in value:
         return ""
     return _place(value)
@@ -325,8 +325,8 @@ PLACE = Kind("FILE|FOLDER", _place)
 NEW_FILE = Kind("FILE", _new_file)
 NEW_FOLDER = Kind("FOLDER", _new_folder)
 LOG_FILE = Kind("FILE|-", _or("-", _file))
-BACKUP_PLACE = Kind("FILE|FOLDER|docker:CONTAINER|URL", _backup)
-BACKUP_OR_PIPE = Kind("FILE|FOLDER|docker:CONTAINER|URL|-", _backup)
+BACKUP_PLACE = Kind("FILE|FOLDER|REPOSITORY|URL", _backup)
+BACKUP_OR_PIPE = Kind("FILE|FOLDER|REPOSITORY|URL|-", _backup)
 DURATION = Kind("DURATION", _duration)
 DAY = Kind("YYYY-MM-DD", _day)
 IMAGE_NAME = Kind(

@@ -22,6 +22,8 @@ from itertools import product
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
+from drillbook.core import signatures
+
 PIECE = 1024
 _HEAD = 48
 _LINE = 16
@@ -287,10 +289,10 @@ _ESCAPE = re.compile(rb'\\(?:u([0-9A-Fa-f]{4})|(["\\/bfnrt]))')
 _CONTROLS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 # By the bytes that compressed data begins with: what decompresses it.
 _COMPRESSED: tuple[tuple[re.Pattern[bytes], Callable[[], Any]], ...] = (
-    (re.compile(rb"\x1f\x8b\x08"), lambda: zlib.decompressobj(31)),
+    (re.compile(re.escape(signatures.GZIP) + rb"\x08"), lambda: zlib.decompressobj(31)),
     (re.compile(rb"x[\x01\x5e\x9c\xda]"), zlib.decompressobj),
-    (re.compile(rb"BZh[1-9]1AY&SY"), bz2.BZ2Decompressor),
-    (re.compile(rb"\xfd7zXZ\x00"), lzma.LZMADecompressor),
+    (re.compile(re.escape(signatures.BZIP2) + rb"[1-9]1AY&SY"), bz2.BZ2Decompressor),
+    (re.compile(re.escape(signatures.XZ)), lzma.LZMADecompressor),
 )
 _MOST_DECOMPRESSED = 4 << 20
 

@@ -25,6 +25,7 @@ from pikepdf import Array, Dictionary, Pdf, PdfError, Stream, String
 
 from drillbook.core.display import map_texts
 from drillbook.core.secret_search import Hit, Index, Needle, forms, fragments, is_weak
+from drillbook.core.signatures import EMPTY_ZIP, GZIP, PDF, ZIP
 from reports.evidence.model import Leak
 
 _CHUNK = 1 << 20
@@ -205,13 +206,13 @@ class Unsearchable(Exception):
 
 def is_packed(head: bytes) -> bool:
     """Whether a file with this beginning is a PDF or compressed."""
-    return head.startswith((b"%PDF-", b"PK\3\4", b"PK\5\6", b"\x1f\x8b"))
+    return head.startswith((PDF, ZIP, EMPTY_ZIP, GZIP))
 
 
 def pieces(path: Path) -> Iterator[bytes]:
     """Everything inside a packed file; Unsearchable if a part of it cannot be read."""
     data = path.read_bytes()
-    if not data.startswith(b"%PDF-"):
+    if not data.startswith(PDF):
         raise Unsearchable("packed, and not a PDF: only a PDF is searched inside")
     yield data
     left = _LARGEST

@@ -6,11 +6,10 @@ import subprocess
 import pytest
 
 from drillbook.backup import integrity
-from drillbook.core.application import ROOT
 from drillbook.runbook import procedures
 from fixtures.data import coolify_names, corruptions
+from tests.support.backups import whole
 
-ROWS = ROOT / "tests" / "samples" / "rows-2024-10.sql"
 HEAD = "--\n-- PostgreSQL database dump\n--\n\n\\restrict aaaa\n\nSET lock_timeout = 0;\n"
 TAIL = "--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict aaaa\n\n"
 
@@ -18,7 +17,8 @@ TAIL = "--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict aaaa\n\n"
 @pytest.fixture
 def backup(tmp_path):
     path = tmp_path / "backup.sql"
-    path.write_text(HEAD + ROWS.read_text() + TAIL)
+    declared = "SET lock_timeout = 0;\nSET client_encoding = 'UTF8';\n"
+    path.write_text(whole("2024-10").replace("SET lock_timeout = 0;\n", declared, 1))
     return path
 
 
@@ -51,20 +51,20 @@ def test_a_drill_does_not_judge_the_name_of_a_packed_backup(backup, name):
 
 
 def test_tables_of_another_schema_count(backup):
-    backup.write_text(backup.read_text().replace("COPY public.", "COPY vault."))
+    backup.write_text(backup.read_text().replace("public.", "vault."))
     assert integrity.examine(backup) is None
 
 
 EXPECTED = {
-    "empty": "the file is empty",
-    "cut at 50 %": "a row of secrets_v2 has 5 values",
-    "cut inside a row": "a row of secrets_v2 has",
-    "cut at a row boundary": "ends inside the data of secrets_v2",
+    "empty": "is empty",
+    "cut at 50 %": "cut short or damaged",
+    "cut inside a row": "ends inside the rows of secrets_v2",
+    "cut at a row boundary": "ends inside the rows of secrets_v2",
     "cut after the data": "something is missing",
-    "last line gone": "the last line is missing",
+    "last line gone": "lacks its last line",
     "trailer gone": "without pg_dump's last words",
-    "a byte that is not text": "not text",
-    "a separator flipped": "a row of secrets_v2 has 13 values, not 14",
+    "a byte that is not text": "not UTF-8",
+    "a separator flipped": "has a row of secrets_v2 with 13 values where its heading names 14",
     "gzip named .sql": "compressed by gzip",
 }
 
@@ -83,29 +83,10 @@ def test_every_cut_is_noticed(backup):
         assert integrity.examine(backup), at
 
 
-def test_the_line_is_that_of_the_damage(backup):
-    lines = backup.read_text().splitlines(True)
-    at = next(n for n, line in enumerate(lines) if line.startswith("COPY public.secrets_v2")) + 2
-    lines[at] = lines[at].replace("\t", " ", 1)
-    backup.write_text("".join(lines))
-    assert integrity.examine(backup).line == at + 1
-
-
-def test_half_a_byte_is_noticed(backup):
-    text = backup.read_text()
-    at = text.rindex("\\\\x") + 10
-    backup.write_text(text[:at] + text[at + 1 :])
-    assert "not a whole sequence of bytes" in str(integrity.examine(backup))
-
-
 def test_another_database_is_noticed(backup):
-    backup.write_text(HEAD + "COPY public.posts (id) FROM stdin;\n1\n\\.\n" + TAIL)
+    table = "CREATE TABLE public.posts (\n    id integer\n);\n\n"
+    backup.write_text(HEAD + table + "COPY public.posts (id) FROM stdin;\n1\n\\.\n" + TAIL)
     assert "not a backup of Infisical" in str(integrity.examine(backup))
-
-
-def test_the_custom_format_is_named(backup):
-    backup.write_bytes(b"PGDMP\x01\x0e")
-    assert "pg_restore" in str(integrity.examine(backup))
 
 
 def test_an_altered_digit_takes_a_checksum(backup):

@@ -127,7 +127,6 @@ def test_instances_are_spread_over_the_nights():
         ("restic:s3:https://s3.example.com/bucket", None),
         ("restic:sftp:backup@host:/srv/restic", None),
         ("borg:backup@host:/srv/borg", None),
-        ("docker:infisical-db", None),
         ("/backups/secrets.example.com", "/backups/secrets.example.com"),
         ("/backups/night.DMP", "/backups"),
         ("/backups/night.dump", "/backups"),

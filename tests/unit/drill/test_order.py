@@ -11,7 +11,6 @@ import psycopg
 import pytest
 from psycopg.pq import ConnStatus
 
-from drillbook.backup.fetch import LocalBackup
 from drillbook.backup.plain_dump import Statement
 from drillbook.backup.restore import Overrun, Refused
 from drillbook.backup.restore import refusal as refuse_statement
@@ -22,7 +21,7 @@ from drillbook.drill import drill as drill_module
 from drillbook.drill.comparison import Copy
 from drillbook.drill.drill import Drill, NotBegun, Order, Targets, load_key, refusal
 from drillbook.keys.hierarchy import Proof
-from tests.support.backups import KEYS, dump
+from tests.support.backups import KEYS, dump, whole
 from tests.support.recorder import SecretRecorder
 
 OPENS = Proof(root_keys=1, roots_opened=1)
@@ -119,7 +118,7 @@ def test_what_is_wrong_with_the_backup_starts_nothing(drilled, change):
 def test_a_packed_backup_is_sound_whatever_its_name(drilled, tmp_path):
     drill, _ = drilled()
     packed = tmp_path / "stdin"
-    packed.write_bytes(gzip.compress(drill.order.backup.read_bytes()))
+    packed.write_bytes(gzip.compress(whole("2026-07").encode()))
     drill.order = replace(drill.order, backup=packed)
     assert drill.problem is None
 
@@ -166,20 +165,6 @@ def test_rows_that_cannot_be_counted_end_the_drill_and_accuse_no_one(drilled, mo
         drill.restore()
     with pytest.raises(NotBegun, match="the restore failed earlier: the count"):
         drill.restore()
-
-
-def test_an_original_that_cannot_be_asked_again_hides_no_change(drilled, tmp_path):
-    drill, _ = drilled()
-    file = tmp_path / "keys.env"
-    file.write_text("before")
-    asked = Mock(side_effect=StackTrouble("no answer"))
-    origin = LocalBackup(drill.order.backup, "", "", home=drill.place, changes=asked)
-    drill.order = replace(drill.order, origin=origin, files=(file,))
-    drill.mark_files()
-    with pytest.raises(StackTrouble, match="no answer"):
-        drill.find_source_changes()
-    file.write_text("after")
-    assert drill.find_source_changes() == ["keys.env was changed"]
 
 
 class Lost:

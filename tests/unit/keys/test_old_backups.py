@@ -9,7 +9,7 @@ from drillbook.core.errors import Unsupported
 from drillbook.drill.drill import refusal
 from drillbook.keys.key_check import prove
 from drillbook.preflight import backupfile
-from tests.support.backups import HEAD, KEY_OF_MAY_2024, TAIL, dump
+from tests.support.backups import HEAD, KEY_OF_MAY_2024, TAIL, dump, whole
 from tests.support.commands import check_key, recover
 
 RIGHT, WRONG = KEY_OF_MAY_2024, "0123456789abcdef0123456789abcdef"
@@ -131,8 +131,9 @@ def test_preflight_tells_its_right_key_from_a_wrong_one(backup):
 
 
 def test_it_is_whole_without_a_root_key_and_a_newer_one_is_not(backup):
+    backup.write_text(whole("2024-05"))
     assert integrity.examine(backup) is None
-    newer = dump("2024-07")
+    newer = whole("2024-07")
     start = newer.index("COPY public.kms_root_config")
     backup.write_text(newer[:start] + newer[newer.index("\\.\n", start) + 3 :])
-    assert "holds no row of kms_root_config" in str(integrity.examine(backup))
+    assert "makes kms_root_config, of which none follow" in str(integrity.examine(backup))
