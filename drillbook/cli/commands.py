@@ -12,7 +12,6 @@ import sys
 import sysconfig
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -173,28 +172,6 @@ def _check_backup(given: Given) -> int:
 
     with _announce(given) as announcement:
         return announcement.end(check_backup(given.named))
-
-
-def _prove_key(given: Given) -> int:
-    from drillbook.keys import key_files
-    from reports.config.declarations import load_words
-    from reports.evidence.context import Acknowledgement
-    from reports.seal import custody, signature
-
-    said = Acknowledgement(
-        name=given[o.NAME],
-        role=given[o.ROLE],
-        challenge=given[o.CHALLENGE],
-        signed=datetime.now(UTC).replace(microsecond=0),
-    )
-    out = Path(given[o.ANSWER_FILE])
-    file = key_files.load(Path(given[o.ENV_FILE]))
-    words = load_words(Path.cwd(), given[o.CONFIG])[1]
-    signer = signature.load(Path(given[o.SIGNING_KEY]))
-    custody.prove((file.key, file.label), said, words, signer, out)
-    sys.stdout.write(f"{out}: {said.name} holds the key {file.label}, signed by {signer.id[:16]}\n")
-    key_files.warn_of_permissions("key prove", given[o.ENV_FILE])
-    return 0
 
 
 def _status(given: Given) -> int:
@@ -383,17 +360,6 @@ COMMANDS: Sequence[Command] = (
             *(o.ONLY, o.BACKUP_OPTIONS),
         ),
         needs=(o.KEY_FILES, o.SECRETS_FILE),
-    ),
-    Command(
-        "key prove",
-        "Prove that you hold a registered key, without showing it.",
-        "drillbook key prove --env-file keys.env --challenge 2026-Q4 --name 'Grace Hopper' "
-        "--signing-key grace.key --out grace.custody.json",
-        _prove_key,
-        options=(
-            *(o.ENV_FILE, o.CHALLENGE, o.NAME, o.ROLE, o.SIGNING_KEY, o.ANSWER_FILE, o.CONFIG),
-        ),
-        needs=(o.ENV_FILE, o.CHALLENGE, o.NAME, o.SIGNING_KEY, o.ANSWER_FILE),
     ),
     Command(
         "env diff",

@@ -2,7 +2,8 @@
 
 The keys of drillbook.toml are the names of the evidence (reports/evidence/context.py). The file is
 optional; what it leaves out stays empty in the record. What the run finds out by itself cannot be
-declared: a key that a table here does not have is refused (strict_toml.py).
+declared: a key that a table here does not have is refused (strict_toml.py). Only `[declared]` takes
+any: it is copied into the record and printed, and nothing judges it.
 
 A waiver never hides a verdict. It lets the gate pass, and every document says so.
 
@@ -18,40 +19,32 @@ A waiver counts until the end of its last day, in UTC.
 
 from __future__ import annotations
 
-import hashlib
-import re
+import math
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from drillbook.core.files import read_file
 from reports.config.due_dates import due_again, months_later
-from reports.config.strict_toml import LARGEST, load_toml
+from reports.config.strict_toml import load_toml
 from reports.controls import Catalogue
 from reports.errors import BadDeclaration, near
 from reports.evidence.context import (
-    Acknowledgement,
-    Action,
     DataKind,
     Day,
     Declaration,
-    DeclaredExercise,
     Deviations,
     Environment,
     EvidenceModel,
     Exclusion,
-    Exercise,
     Identity,
-    KeyFacts,
     Method,
     Organisation,
     Pack,
-    Person,
     Retention,
     Schedule,
     Scope,
@@ -140,13 +133,6 @@ class Targets(EvidenceModel):
     drop: Annotated[str, Field(pattern=r"^([1-9]?[0-9]|100)%$")] | None = None
 
 
-class DeclaredKey(KeyFacts):
-    """A key of the register; the files of its custodians' answers and of their public keys."""
-
-    acknowledgements: tuple[str, ...] = ()
-    custodian_keys: tuple[str, ...] = ()
-
-
 class Signatory(EvidenceModel):
     """A person who is to sign; the signature itself is given after the run."""
 
@@ -183,16 +169,12 @@ class Words(EvidenceModel):
 
     number: str | None = None
     organisation: Organisation = Organisation()
-    people: tuple[Person, ...] = ()
     schedule: Schedule = Schedule()
     scope: DeclaredScope = DeclaredScope()
     environment: Environment = Environment()
     method: Method = Method()
     objectives: Targets = Targets()
-    actions: tuple[Action, ...] = ()
-    escalated_to: str | None = None
-    exercise: DeclaredExercise = DeclaredExercise()
-    keys: tuple[DeclaredKey, ...] = ()
+    declared: dict[str, Any] = Field(default={})
     sign_off: Signatories = Signatories()
     retention: DeclaredRetention = DeclaredRetention()
     notify: Notify = Notify()
@@ -200,18 +182,12 @@ class Words(EvidenceModel):
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """Everything that is declared: the words of drillbook.toml, waivers, and the named runbook.
-
-    acknowledged: the answers of custodians for each key of the register, once they are loaded.
-    """
+    """Everything that is declared: the words of drillbook.toml, and the waivers."""
 
     words: Words = field(default_factory=Words)
     source: Declaration | None = None
     waivers: tuple[WaiverEntry, ...] = ()
     executor: str | None = None
-    folder: Path = Path()
-    runbook: bytes | None = field(default=None, repr=False)
-    acknowledged: tuple[tuple[Acknowledgement, ...], ...] = ()
 
 
 def load(folder: Path, config: str | None, waiver_file: str | None, known: Catalogue) -> Declared:
@@ -219,12 +195,10 @@ def load(folder: Path, config: str | None, waiver_file: str | None, known: Catal
 
     BadDeclaration says what is wrong with which key of which file.
     """
-    path, words, source = load_words(folder, config)
-    for action in words.actions:
-        _check_control(f"{path}: actions", action.control, known)
+    _, words, source = load_words(folder, config)
     waived = _find(folder, waiver_file, WAIVERS)
     accepted = load_waivers(waived, known) if waived else ()
-    return Declared(words, source, accepted, None, path.parent, _read_runbook(path, words))
+    return Declared(words, source, accepted)
 
 
 def load_words(folder: Path, config: str | None) -> tuple[Path, Words, Declaration | None]:
@@ -240,17 +214,6 @@ def _find(folder: Path, named: str | None, usual: Path) -> Path | None:
     path = folder / (named or usual)
     # A broken link is an error to report, not an absent file.
     return path if named or path.exists(follow_symlinks=False) else None
-
-
-def _read_runbook(path: Path, words: Words) -> bytes | None:
-    """The text of the runbook that people worked from; its path is relative to drillbook.toml."""
-    if words.exercise.runbook is None:
-        return None
-    try:
-        return read_file(path.parent / words.exercise.runbook.file, LARGEST)
-    except OSError as trouble:
-        said = f"exercise.runbook.file: {words.exercise.runbook.file}: {trouble.strerror}"
-        raise BadDeclaration(f"{path}: {said}; name the document people worked from") from None
 
 
 def _check_control(where: str, control: str, known: Catalogue) -> None:
@@ -280,31 +243,11 @@ def apply_waivers(controls: Iterable[Control], declared: Declared, today: date) 
     return found
 
 
-def compare_runbook(controls: Iterable[Control], declared: Declared) -> list[Control]:
-    """The controls; those with a correction say whether the declared runbook has its sentence."""
-    if declared.runbook is None:
-        return [*controls]
-    text = _words(declared.runbook.decode(errors="replace"))
-    return [
-        control.model_copy(
-            update={"taken_over": all(_words(said.sentence) in text for said in corrections)}
-        )
-        if (corrections := control.corrections)
-        else control
-        for control in controls
-    ]
-
-
-def _words(text: str) -> str:
-    """The words of a text, without markup and punctuation."""
-    return f" {' '.join(re.findall(r'\w+', text.casefold()))} "
-
-
 def build_context(setting: Setting, facts: RunFacts, controls: Sequence[Control]) -> dict[str, Any]:
     """The parts of the record around its verdicts, by field name."""
     words, ended = setting.declared.words, facts.finished.date()
     waivers = tuple(control.waiver for control in controls if control.waiver)
-    runbook, scope = setting.declared.runbook, Scope.model_validate(words.scope.model_dump())
+    scope = Scope.model_validate(words.scope.model_dump())
     years, planned = words.retention.years, words.schedule
     due = due_again(ended, planned) if planned.next_due or planned.cadence else None
     return {
@@ -316,26 +259,31 @@ def build_context(setting: Setting, facts: RunFacts, controls: Sequence[Control]
             declared=setting.declared.source,
         ),
         "organisation": words.organisation,
-        "people": words.people,
         "schedule": planned.model_copy(update={"next_due": due}),
         "scope": scope.model_copy(
             update={"exclusions": (*scope.exclusions, *list_exclusions(controls))}
         ),
         "environment": words.environment,
         "method": words.method,
-        "deviations": Deviations(
-            waivers=waivers, actions=words.actions, escalated_to=words.escalated_to
-        ),
-        "exercise": Exercise(
-            **dict(words.exercise),
-            runbook_sha256=hashlib.sha256(runbook).hexdigest() if runbook is not None else None,
-        ),
+        "deviations": Deviations(waivers=waivers),
+        "declared": _plain(words.declared),
         "sign_off": sign_off(setting.declared),
         "retention": Retention(
             **dict(words.retention),
             dispose_after=months_later(ended, 12 * years) if years else None,
         ),
     }
+
+
+def _plain(value: Any) -> Any:
+    """A value of TOML as one of JSON: days, times and numbers that JSON lacks become texts."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return value.isoformat() if isinstance(value, date | time) else str(value)
 
 
 def objectives(measured: dict[str, float], declared: Declared) -> Objectives:

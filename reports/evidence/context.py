@@ -21,7 +21,6 @@ from pydantic import (
 )
 
 Cadence = Literal["weekly", "monthly", "quarterly", "half-yearly", "yearly"]
-Involvement = Literal["lead", "participant", "observer", "owner"]
 WaiverState = Literal["in_force", "expired", "not_needed"]
 DataKind = Literal["synthetic", "production copy", "production"]
 
@@ -122,14 +121,6 @@ class Organisation(EvidenceModel):
         return self.system_id or self.system
 
 
-class Person(EvidenceModel):
-    """A person with a part in the exercise; an owner is asked about the system."""
-
-    name: str
-    role: str | None = None
-    part: Involvement = "participant"
-
-
 class Schedule(EvidenceModel):
     """When the run was planned for, how often it is due, and when next."""
 
@@ -216,113 +207,10 @@ class Waiver(EvidenceModel):
     days_left: int | None = None
 
 
-class Action(EvidenceModel):
-    """What is done about a finding.
-
-    `retest_of` is the run in which it was found, `retest_run` the one that tried it again.
-    """
-
-    control: str
-    root_cause: str | None = None
-    corrective_action: str | None = None
-    owner: str | None = None
-    due: Day | None = None
-    retest_of: str | None = None
-    closed: Day | None = None
-    retest_run: str | None = None
-
-
 class Deviations(EvidenceModel):
-    """Waivers, corrective actions, and to whom what failed is reported."""
+    """The waivers."""
 
     waivers: tuple[Waiver, ...] = ()
-    actions: tuple[Action, ...] = ()
-    escalated_to: str | None = None
-
-
-class Runbook(EvidenceModel):
-    """The document that people worked from, and who did."""
-
-    file: str
-    version: str | None = None
-    followed_by: tuple[str, ...] = ()
-
-
-class Moment(EvidenceModel):
-    """What a person did and when: decided, fetched the key, approved."""
-
-    what: str
-    who: str
-    at: Time
-
-
-class Reference(EvidenceModel):
-    """A document or case elsewhere on which the exercise rests."""
-
-    kind: Literal["bia", "risk", "plan", "policy", "ticket", "change"]
-    id: str
-    version: str | None = None
-    url: str | None = None
-
-
-class ThirdParty(EvidenceModel):
-    """A provider on whom the recovery depends."""
-
-    name: str
-    service: str | None = None
-    involved: bool | None = None
-
-
-class BusinessFunction(EvidenceModel):
-    """What depends on the system."""
-
-    name: str
-    critical: bool | None = None
-
-
-class Authorisation(EvidenceModel):
-    """Who allowed the restore."""
-
-    by: str
-    at: Time
-    reference: str | None = None
-
-
-class ProductionUse(EvidenceModel):
-    """Why production data and keys were used in a test, and what became of them."""
-
-    data: str | None = None
-    keys: str | None = None
-    disposal: str | None = None
-
-
-class Report(EvidenceModel):
-    """What was reported to management, of which run."""
-
-    to: str
-    at: Time
-    run: str | None = None
-    reference: str | None = None
-
-
-class DeclaredExercise(EvidenceModel):
-    """What only people know of an exercise. `timeline` is in the order in which it happened."""
-
-    runbook: Runbook | None = None
-    timeline: tuple[Moment, ...] = ()
-    references: tuple[Reference, ...] = ()
-    third_parties: tuple[ThirdParty, ...] = ()
-    functions: tuple[BusinessFunction, ...] = ()
-    authorisation: Authorisation | None = None
-    production: ProductionUse | None = None
-    reported: tuple[Report, ...] = ()
-
-
-class Exercise(DeclaredExercise):
-    """The exercise as declared; the digest and the findings are the run's."""
-
-    runbook_sha256: str | None = None
-    findings: tuple[str, ...] = ()
 
 
 class Signature(EvidenceModel):
@@ -344,47 +232,6 @@ class SignOff(EvidenceModel):
     reviewed: Signature = Signature()
     approved: Signature = Signature()
     separated: bool | None = Field(default=None, description="null while the approver is unknown")
-
-
-class Acknowledgement(EvidenceModel):
-    """A custodian's signed answer to a challenge, an HMAC that only a holder of the key makes."""
-
-    name: str
-    role: str | None = None
-    signed: Time
-    challenge: str
-    answer: str = ""
-    key_id: str | None = Field(default=None, description="of the custodian who signed it")
-    held: bool | None = Field(
-        default=None, description="whether the run's key gives the answer; null: it had no such key"
-    )
-
-
-class KeyFacts(EvidenceModel):
-    """A key as the organisation registers it, by its public label (`drillbook key check`)."""
-
-    label: str = Field(pattern="^[0-9a-f]{16,64}$", description="the public fingerprint")
-    purpose: str
-    algorithm: str | None = None
-    created: Day | None = None
-    activated: Day | None = None
-    expires: Day | None = Field(default=None, description="the last day of its cryptoperiod")
-    retired: Day | None = None
-    custodians: tuple[str, ...] = ()
-    stored_in: tuple[str, ...] = Field(default=(), description="the stores that hold a copy")
-    escrow_last_opened: Day | None = None
-    challenge: str | None = None
-
-
-class RegisteredKey(KeyFacts):
-    """A key as the organisation registers it, declared; `seen_as` and `findings` are the run's.
-
-    It is matched by its public label with the keys that the run saw.
-    """
-
-    acknowledged: tuple[Acknowledgement, ...] = ()
-    seen_as: tuple[str, ...] = Field(default=(), description="its names in this run; empty: unseen")
-    findings: tuple[str, ...] = ()
 
 
 class Retention(EvidenceModel):

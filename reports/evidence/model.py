@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -13,12 +13,9 @@ from reports.evidence.context import (
     Deviations,
     Environment,
     EvidenceModel,
-    Exercise,
     Identity,
     Method,
     Organisation,
-    Person,
-    RegisteredKey,
     Retention,
     Schedule,
     Scope,
@@ -437,11 +434,6 @@ class Control(EvidenceModel):
         default=None, description="the sentences of the corrections, in one text"
     )
     corrections: tuple[Correction, ...] = ()
-    taken_over: bool | None = Field(
-        default=None,
-        description="whether the runbook that people worked from has the words of the sentences; "
-        "null: there is no correction, or no runbook was named",
-    )
     frameworks: dict[str, tuple[str, ...]] = Field(default={})
     duration_s: float = 0.0
     specs: tuple[Spec, ...] = ()
@@ -507,6 +499,10 @@ class Redaction(EvidenceModel):
     leaks: tuple[Leak, ...] = ()
 
 
+# The version of the rules of the signed result (reports/seal/verify_bundle.py).
+RULES = 3
+
+
 class Run(EvidenceModel):
     """The whole record of a run."""
 
@@ -522,18 +518,16 @@ class Run(EvidenceModel):
     exit_code: int
     identity: Identity = Identity()
     organisation: Organisation = Organisation()
-    people: tuple[Person, ...] = ()
     schedule: Schedule = Schedule()
     scope: Scope = Scope()
     environment: Environment = Environment()
     method: Method = Method()
     deviations: Deviations = Deviations()
-    exercise: Exercise = Exercise()
     sign_off: SignOff = SignOff()
     retention: Retention = Retention()
     seal: Seal = Seal()
-    key_register: tuple[RegisteredKey, ...] = Field(
-        default=(), description="empty: none is declared, or none existed when this was written"
+    declared: dict[str, Any] = Field(
+        default={}, description="the table [declared] of drillbook.toml: what only people know"
     )
     documents: tuple[str, ...] = Field(
         default=(), description="the files that were written from this record; a bundle has all"
@@ -542,7 +536,7 @@ class Run(EvidenceModel):
         default=None, description="the change of release that this run rehearsed"
     )
     rules: int = Field(
-        default=1, ge=1, le=9999, description="the version of the rules that its findings follow"
+        default=1, ge=1, le=9999, description="the version of the rules of the signed result"
     )
 
 

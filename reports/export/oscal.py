@@ -164,8 +164,6 @@ def _finding(control: Control, run: Run) -> dict[str, Any]:
 
 
 def _risk(control: Control, run: Run) -> dict[str, Any]:
-    actions = [action for action in run.deviations.actions if action.control == control.id]
-    due = min((one.due for one in actions if one.due and not one.closed), default=None)
     statement = "Data or access is at stake."
     if control.verdict is Verdict.CONTRADICTED:
         statement = "Anyone who follows the runbook here does not get what it promises."
@@ -177,7 +175,6 @@ def _risk(control: Control, run: Run) -> dict[str, Any]:
         "props": _facts(control),
         "status": "deviation-approved" if control.waived else "open",
         "origins": [_origin(run)],
-        "deadline": _day(due),
         "remediations": list(_responses(control, run)),
         "related-observations": [{"observation-uuid": _uid(run, "observation", control.id)}],
     }
@@ -189,12 +186,6 @@ def _responses(control: Control, run: Run) -> list[dict[str, Any]]:
         contradicted = control.verdict is Verdict.CONTRADICTED
         title = "Correct the runbook" if contradicted else phrases.TO_DO
         made.append(("recommendation", title, control.correction, ""))
-    for number, action in enumerate(run.deviations.actions):
-        if action.control == control.id and action.corrective_action:
-            owner = action.owner or "no one named"
-            title = _line(f"Corrective action ({owner})")
-            lifecycle = "completed" if action.closed else "planned"
-            made.append((lifecycle, title, action.corrective_action, str(number)))
     if control.waived and control.waiver:
         waiver = control.waiver
         said = f"{waiver.reason}. Until {waiver.expires}; approved by {waiver.approved_by}."

@@ -24,7 +24,7 @@ from reports.config.declarations import Declared
 from reports.config.due_dates import cadence_in_words, next_due_day
 from reports.config.fleet_file import Instance
 from reports.errors import BadBundle, BadEvidence, Distrusted
-from reports.evidence.context import Action, Report, Schedule, Waiver
+from reports.evidence.context import Schedule, Waiver
 from reports.evidence.json_file import RECORD
 from reports.evidence.model import BackupFile, Run
 from reports.history.runs import History, Past, load_record, past_of
@@ -90,14 +90,12 @@ class Lapse(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """A violated control, the declared action, and the later run that found it satisfied."""
+    """A violated control, and the later run that found it satisfied."""
 
     entry: Entry
     control: str
-    action: Action | None
     waiver: Waiver | None
     retest: Past | None
-    reported: Report | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +222,7 @@ def report(
             for part in _parts(*known, duty.schedule)
         ),
         lapses=tuple(one for duty in duties for one in _lapses(duty, of(duty, proving), known)),
-        failures=tuple(
-            _failures(ours, [one.past for one in proving], declared, today, bool(fleet))
-        ),
+        failures=tuple(_failures(ours, [one.past for one in proving])),
         waivers=tuple(_waivers(ours)),
         troubles=(
             *history.troubles,
@@ -349,46 +345,23 @@ def _lapses(duty: Duty, proving: Iterable[Entry], bounds: tuple[date, date]) -> 
         first = max(first, next_due_day(again, duty.schedule.cadence) + _DAY)
 
 
-def _failures(
-    entries: Iterable[Entry], runs: Sequence[Past], declared: Declared, today: date, fleet: bool
-) -> Iterator[Failure]:
+def _failures(entries: Iterable[Entry], runs: Sequence[Past]) -> Iterator[Failure]:
     """Each violated control of a deployment; a re-test is a later run that found it satisfied.
 
     A run that proves nothing, as it is not signed or its folder is gone, may still have failed.
     """
-    words = declared.words
-    reports = [one for one in words.exercise.reported if one.at.date() <= today]
-    # Of several instances, an action that names no run could be about any of them.
-    actions = [one for one in words.actions if one.retest_of or not fleet]
     for entry in entries:
         record = entry.record
-        said = [*actions, *(record.deviations.actions if record else ())]
         waived = {one.id: one.waiver for one in (record.controls if record else ()) if one.waived}
         for control, verdict in entry.past.facts.verdicts.items():
             if verdict is not Verdict.VIOLATED:
                 continue
-            mine = [one for one in said if one.control == control]
-            about = [one for one in mine if _is_about(one, entry.past)]
             yield Failure(
                 entry,
                 control,
-                next(iter(about), None),
                 waived.get(control),
                 next((one for one in runs if _is_retest(one, entry.past, control)), None),
-                next((one for one in reports if _is_report_of(one, entry.past)), None),
             )
-
-
-def _is_report_of(report: Report, failed: Past) -> bool:
-    """Whether a report to management can be of this failure."""
-    return report.run == failed.id and report.at >= failed.finished
-
-
-def _is_about(action: Action, failed: Past) -> bool:
-    """Whether an action may be about a failure: one that was closed before it is about another."""
-    if action.retest_of:
-        return action.retest_of == failed.id
-    return action.closed is None or action.closed >= ended_on(failed)
 
 
 def _is_retest(later: Past, failed: Past, control: str) -> bool:

@@ -22,7 +22,7 @@ from reports.config import declarations
 from reports.config.due_dates import cadence_in_words
 from reports.config.fleet_file import load as load_fleet
 from reports.errors import ReportError
-from reports.evidence.context import Action, Waiver
+from reports.evidence.context import Waiver
 from reports.history.period import (
     Due,
     Duty,
@@ -116,28 +116,14 @@ def _rows(period: Period) -> Iterator[dict[str, Any]]:
 
 
 def _correction(one: Failure) -> str:
-    """What is declared to be done about a failure, and the re-test that was measured."""
-    action = one.action or Action(
-        control=one.control, corrective_action="no corrective action is declared"
-    )
+    """The waiver of a failure, and the re-test that was measured."""
     retested = "not re-tested with success"
     if one.retest:
         after = days((ended_on(one.retest) - ended_on(one.entry.past)).days)
         retested = f"satisfied again in run {one.retest.id}, {after} later"
-    reported = "no report to management is declared"
-    if one.reported:
-        reported = f"reported to {one.reported.to} on {one.reported.at.date()}"
-    parts = (
-        action.root_cause and f"root cause: {action.root_cause}",
-        action.corrective_action,
-        action.owner and f"owner {action.owner}",
-        action.due and f"due {action.due}",
-        action.closed and f"closed {action.closed}",
-        one.waiver and f"waived until {one.waiver.expires}",
-    )
-    said = "; ".join(str(part) for part in (*parts, reported) if part)
+    waived = f"waived until {one.waiver.expires}; " if one.waiver else ""
     doubt = f" (that run proves nothing: {one.entry.doubt})" if one.entry.doubt else ""
-    return f"Declared: {said}. Measured: {retested}{doubt}"
+    return f"{waived}{retested}{doubt}"
 
 
 def render_pdf(period: Period, table: str) -> bytes:

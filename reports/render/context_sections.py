@@ -6,20 +6,12 @@ names, so that a reader sees the gap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
-from typing import Any, get_args
+from typing import Any
 
 from reports.controls import load_mappings
-from reports.evidence.context import (
-    ClockFacts,
-    DataSet,
-    Involvement,
-    Reference,
-    RegisteredKey,
-    ThirdParty,
-)
-from reports.evidence.findings import is_declared
+from reports.evidence.context import ClockFacts, DataSet
 from reports.evidence.model import BackupFile, Engine, Host, Run
 from reports.render import upgrade_text
 from reports.render.phrases import describe_subject, duration, is_rehearsal, seal
@@ -47,11 +39,10 @@ def sections(run: Run) -> list[tuple[str, list[Row]]]:
     """All rows by title, in the order of every document."""
     change = list(upgrade_text.rows(run.change)) if run.change else []
     titled = [
-        ("Whose system, and who took part, as declared", organisation(run)),
+        ("Whose system, as declared", organisation(run)),
         ("What was examined", subject(run)),
         ("The change that was rehearsed", change),
-        *_exercise(run),
-        ("Register of keys", key_register(run)),
+        ("What else is declared", list(_rows("", run.declared))),
         ("Where it ran", surroundings(run)),
         ("Where it ran, as declared", declared_surroundings(run)),
         ("How it was called", call(run)),
@@ -76,20 +67,18 @@ def heading(run: Run) -> list[Row]:
 
 
 def organisation(run: Run) -> list[Row]:
-    """Whose system it is, who took part, and which record this is."""
+    """Whose system it is, and which record this is."""
     said, until = run.organisation, day(run.retention.dispose_after)
     return [
         ("Organisation", _join(said.name, said.unit)),
         ("System", _join(said.system, said.system_id)),
         ("Site", said.site),
         ("Record number", run.identity.number),
-        *((f"{part.capitalize()}s", _people(run, part)) for part in get_args(Involvement)),
         ("Planned for", day(run.schedule.planned)),
         ("Repeated", run.schedule.cadence),
         ("Due again", day(run.schedule.next_due)),
         ("Classification", run.retention.classification),
         ("Kept until", until and f"{until}, then disposed of"),
-        ("Failures are reported to", run.deviations.escalated_to),
     ]
 
 
@@ -224,104 +213,27 @@ def frameworks(run: Run) -> list[dict[str, Any]]:
     return found
 
 
-def _exercise(run: Run) -> list[tuple[str, list[Row]]]:
-    """What is declared of the exercise, and in a section of its own what the run found.
-
-    Of a drill that nothing is declared of, each fact is a gap.
-    """
-    said = run.exercise
-    if not is_declared(said) and not run.subject.backup:
-        return []
-    book, allowed, used = said.runbook, said.authorisation, said.production
-    taken, left = (
-        ", ".join(one.id for one in run.controls if one.taken_over is state)
-        for state in (True, False)
-    )
-    declared: list[Row] = [
-        ("Runbook", _join(book.file, book.version and f"version {book.version}") if book else None),
-        ("Worked from it", "; ".join(book.followed_by) if book else None),
-        *(
-            (one.what[:1].upper() + one.what[1:], f"{one.who}, {moment(one.at)}")
-            for one in said.timeline
-        ),
-        *([] if said.timeline else [("Timeline of people", None)]),
-        (
-            "Restore authorised by",
-            _join(allowed.by, moment(allowed.at), allowed.reference) if allowed else None,
-        ),
-        ("References", "; ".join(_reference(one) for one in said.references)),
-        ("Third parties", "; ".join(_third_party(one) for one in said.third_parties)),
-        (
-            "Functions",
-            "; ".join(one.name + " (critical)" * bool(one.critical) for one in said.functions),
-        ),
-        ("Why production data", used.data if used else None),
-        ("Why production keys", used.keys if used else None),
-        ("Disposed of by", used.disposal if used else None),
-        (
-            "Reported to",
-            "; ".join(
-                str(_join(one.to, moment(one.at), one.run and f"run {one.run}", one.reference))
-                for one in said.reported
-            ),
-        ),
-    ]
-    if not is_declared(said):
-        return [("The exercise, as declared", declared)]
-    measured: list[Row] = [
-        *_if_any("Runbook, SHA-256", said.runbook_sha256),
-        *_if_any("It has the corrections of", taken),
-        *_if_any("It lacks the corrections of", left),
-        ("Findings", "; ".join(said.findings) or "none"),
-    ]
-    return [("The exercise, as declared", declared), ("The exercise, as checked", measured)]
-
-
-def _reference(one: Reference) -> str:
-    kind = one.kind.upper() if one.kind == "bia" else one.kind
-    return str(_join(f"{kind} {one.id}", one.version and f"version {one.version}", one.url))
-
-
-def _third_party(one: ThirdParty) -> str:
-    involved = {True: "involved", False: "not involved", None: None}[one.involved]
-    return str(_join(one.name, one.service, involved))
-
-
 def keys(run: Run) -> list[tuple[str, str]]:
     """The keys by their public labels."""
     return [(key.name, f"{key.label}, {key.bytes} bytes") for key in run.subject.keys]
 
 
-def key_register(run: Run) -> list[Row]:
-    """Each key of the register: what is declared about it, and what this run saw."""
-    return [(key.label[:16], _registered(key)) for key in run.key_register]
+def _rows(name: str, value: Any) -> Iterator[Row]:
+    """A declared value below its name; each entry of a table, and of a list of tables, is a row."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield from _rows(f"{name}.{key}".lstrip("."), one)
+    elif isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
+        for number, one in enumerate(value, 1):
+            yield from _rows(f"{name} {number}", one)
+    elif isinstance(value, list):
+        yield name, "; ".join(map(_as_text, value)) or None
+    else:
+        yield name, _as_text(value)
 
 
-def _registered(key: RegisteredKey) -> str:
-    days = (
-        ("created", key.created),
-        ("activated", key.activated),
-        ("ends", key.expires),
-        ("retired", key.retired),
-        ("last opened from escrow", key.escrow_last_opened),
-    )
-    stated = [key.purpose, key.algorithm, *(f"{name} {one}" for name, one in days if one)]
-    if key.custodians:
-        number = len(key.custodians)
-        stated += [f"{number} custodian{'s' * (number > 1)}: {', '.join(key.custodians)}"]
-    stated += [f"kept in {', '.join(key.stored_in)}"] * bool(key.stored_in)
-    judged = {True: "holds it", False: "does not hold it", None: "not judged by this run"}
-    # An answer to another challenge shows nothing about this one.
-    answers = [one for one in key.acknowledged if one.challenge == key.challenge]
-    stated += [
-        f"challenge {key.challenge} answered by {one.name} on {one.signed.date()}, "
-        f"signed by key {str(one.key_id)[:16]}"
-        for one in answers
-    ]
-    seen = f"seen as {', '.join(key.seen_as)}" if key.seen_as else "not seen in this run"
-    found = f". FINDING: {'; '.join(key.findings)}" if key.findings else ""
-    held = "".join(f"; {one.name}: {judged[one.held]}" for one in answers)
-    return f"Declared: {'; '.join(filter(None, stated))}. Measured: {seen}{held}{found}"
+def _as_text(value: object) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 def separation(run: Run) -> str:
@@ -346,11 +258,6 @@ def day(when: date | None) -> str | None:
 
 def _join(*parts: str | None) -> str | None:
     return ", ".join(part for part in parts if part) or None
-
-
-def _people(run: Run, part: str) -> str | None:
-    named = (one for one in run.people if one.part == part)
-    return "; ".join(f"{one.name} ({one.role})" if one.role else one.name for one in named) or None
 
 
 def _data(seen: DataSet | None) -> str | None:

@@ -109,9 +109,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         files=[(name, words) for name, words in _FILES.items() if name in written],
         again=_repeat_command(run),
         waived=waived,
-        deviations=bool(
-            waived or run.deviations.actions or run.scope.exclusions or run.deviations.escalated_to
-        ),
+        deviations=bool(waived or run.scope.exclusions),
         exchanges_shown=_EXCHANGES,
         clauses=context_sections.frameworks(run),
         statements=phrases.statements(run),

@@ -190,7 +190,6 @@ def pdf_document(run: Run, digest: str) -> dict[str, Any]:
         "known": [_known(control) for control in phrases.known_weaknesses(run)],
         "unjudged": phrases.unjudged_exposure(run),
         "waivers": [_waiver(control) for control in run.controls if control.waiver],
-        "actions": [one.model_dump(mode="json") for one in run.deviations.actions],
         "exclusions": phrases.exclusions(run),
         "clauses": frameworks(run),
         "mapped": phrases.mapped(run),
@@ -228,8 +227,6 @@ def _summary(run: Run, findings: list[Control]) -> dict[str, Any]:
         "more_wrong": max(0, len(wrong) - _MOST_WRONG),
         "follows": [
             ("Next step", phrases.outcome(run).next),
-            *with_value([("Besides", phrases.other_findings(run))]),
-            ("Corrective actions", str(len(run.deviations.actions) or "none declared")),
             ("To be approved by", run.sign_off.approved.name or "not stated"),
             ("Due again", day(run.schedule.next_due) or "not stated"),
         ],
@@ -318,7 +315,6 @@ def _correction(control: Control) -> dict[str, Any]:
         or "; ".join(control.runbook),
         "seen": shorten(phrases.observation(control)[0]),
         "should": _advice(control) or [{"sentence": phrases.NO_CORRECTION}],
-        "taken_over": phrases.describe_take_over(control),
     }
 
 

@@ -609,13 +609,6 @@ def findings(run: Run) -> list[Control]:
     return sorted(found, key=lambda c: (c.gating, c.verdict), reverse=True)
 
 
-def other_findings(run: Run) -> str:
-    """How many findings there are that are not about a control; empty for none."""
-    found = len(run.exercise.findings) + sum(len(key.findings) for key in run.key_register)
-    about = "about the exercise and the register of keys, under Circumstances"
-    return f"{found} finding{'s' * (found != 1)} {about}" if found else ""
-
-
 class JudgedStatement(NamedTuple):
     """A line of the runbook under test, and the controls that judge it."""
 
@@ -643,13 +636,6 @@ def says(control: Control) -> str:
 def contradicted_controls(run: Run) -> list[Control]:
     """The controls whose statement the runbook should correct."""
     return [control for control in run.controls if control.verdict is Verdict.CONTRADICTED]
-
-
-def describe_take_over(control: Control) -> str | None:
-    """Whether the runbook that people used has the correction; None if that is not known."""
-    if control.taken_over is None:
-        return None
-    return "yes, in its words" if control.taken_over else "no: its words are not in the runbook"
 
 
 def redaction(run: Run) -> str:

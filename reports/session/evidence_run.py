@@ -17,11 +17,11 @@ from reports.config import declarations
 from reports.config.declarations import Declared, Setting
 from reports.controls import Catalogue, Entry
 from reports.errors import ReportError
-from reports.evidence.findings import judge, match_keys
 from reports.evidence.json_file import RECORD
 from reports.evidence.model import (
     INTERRUPTED,
     LEFT_OUT,
+    RULES,
     Change,
     Control,
     Exposure,
@@ -40,7 +40,6 @@ from reports.qualification.record import bundle_files
 from reports.record import run_metadata
 from reports.record.recorder import Recorder, SpecDraft, wall_clock_s
 from reports.record.run_metadata import kernel_clock
-from reports.seal import custody
 from reports.seal.sealer import Sealer, make_sealer
 from reports.session.bundle import WRITERS, Bundle, new_id
 from reports.session.spec_selection import Plan, controls, plan, shuffle
@@ -160,7 +159,7 @@ class EvidenceRun:
         if option("--certified"):
             refuse_uncertifiable(config, said, self.tool)
         return Setting(
-            declared=replace(custody.load(said), executor=option("--operator")),
+            declared=replace(said, executor=option("--operator")),
             pack=run_metadata.pack(config.rootpath / "suites", self.tool),
             previous_run=run_metadata.previous_run(runs_folder(config)),
         )
@@ -331,8 +330,7 @@ def assemble(
 ) -> Run:
     """The evidence so far, redacted again with every secret that is known by now."""
     judged = [_control(entry, catalogue, plan, recorder, facts) for entry in catalogue.control]
-    compared = declarations.compare_runbook(judged, setting.declared)
-    controls = declarations.apply_waivers(compared, setting.declared, facts.started.date())
+    controls = declarations.apply_waivers(judged, setting.declared, facts.started.date())
     executed = {draft.id for draft in recorder.specs if draft.verdict not in IDLE}
     planned = plan.specs.keys() | plan.left_out.keys()
     verdict, code = gate(controls, facts, redaction)
@@ -348,11 +346,6 @@ def assemble(
     run = Run(
         run=facts,
         subject=subject,
-        key_register=match_keys(
-            custody.register(setting.declared, subject.keys, recorder.redactor.new_secrets(0)),
-            subject.keys,
-            facts.finished.date(),
-        ),
         controls=tuple(controls),
         counts=count(controls, executed, len(planned), len(executed & planned)),
         timeline=tuple(sorted(recorder.spans, key=lambda span: span.started)),
@@ -361,9 +354,10 @@ def assemble(
         change=Change.model_validate(recorder.changed) if recorder.changed else None,
         verdict=verdict,
         exit_code=code,
+        rules=RULES,
         **context,
     )
-    return judge(Run.model_validate(recorder.redactor.tree(run.model_dump(mode="json"))))
+    return Run.model_validate(recorder.redactor.tree(run.model_dump(mode="json")))
 
 
 def _control(

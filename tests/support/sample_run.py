@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from reports.evidence.context import Waiver
-from reports.evidence.findings import RULES
 from reports.evidence.model import (
+    RULES,
     Backend,
     BackupFile,
     Control,

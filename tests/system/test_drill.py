@@ -4,14 +4,9 @@ import json
 import random
 import re
 import sys
-from datetime import UTC, datetime
 
 import pytest
 
-from drillbook.infisical.crypto import label
-from reports.config.declarations import load_words
-from reports.evidence.context import Acknowledgement
-from reports.seal import custody, signature
 from tests.stack.test_damages import SEED, VERSION, schema
 from tests.support.backups import KEYS, rows
 from tests.support.damage_kinds import PLAIN
@@ -54,31 +49,15 @@ def drilled(backup, keys, runs, *options, under=()):
     return done.returncode, verdicts, done.stdout + done.stderr
 
 
-def register(folder, key):
-    """A drillbook.toml with a key that a custodian has proved to hold."""
-    signature.generate(folder / "ada.key")
-    lines = (
-        *("[[keys]]", f'label = "{label(key)}"', 'purpose = "production"', 'custodians = ["Ada"]'),
-        *('challenge = "now"', 'acknowledgements = ["ada"]', 'custodian_keys = ["ada.key.pub"]'),
-    )
-    (folder / "drillbook.toml").write_text("\n".join(lines))
-    said = Acknowledgement(name="Ada", challenge="now", signed=datetime.now(UTC))
-    words, signer = load_words(folder, None)[1], signature.load(folder / "ada.key")
-    custody.prove((key, label(key)), said, words, signer, folder / "ada")
-    return folder / "drillbook.toml"
-
-
 def test_another_postgresql_takes_it_as_well(original, tmp_path):
-    runs, config = tmp_path / "runs", register(tmp_path, KEYS[VERSION])
+    runs = tmp_path / "runs"
     given = (original / "plain", original / "keys.env", runs)
-    code, verdicts, printed = drilled(*given, "--to-database=18", f"--config={config}")
+    code, verdicts, printed = drilled(*given, "--to-database=18")
     assert code == 2, printed
     assert {verdicts[name] for name in ("DRL-1", "DRL-4", "BKP-4")} == {"satisfied"}
     assert verdicts["DRL-2"] == "inconclusive"
     record = json.loads((runs / "latest" / "evidence.json").read_text(encoding="utf-8"))
     assert record["subject"]["database"]["version"].startswith("18.")
-    (answer,) = record["key_register"][0]["acknowledged"]
-    assert answer["held"] is True, "the drill has the key, and so can tell"
 
 
 def test_a_postgresql_that_is_not_here_is_refused(original, tmp_path):

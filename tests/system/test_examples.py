@@ -129,7 +129,6 @@ ANSWERS = {
     r"key recover (?!.*--(recipient|pass))": (3, "--recipient"),
     r"preflight --compose \S+$": (0, "findings"),
     r"preflight ": (1, "findings"),
-    r"key prove": (3, "the register has no key"),
     r"evidence timestamp": (3, "tsa.example.com|time-stamp"),
     r"evidence sign-off": (3, "a rehearsal, no evidence"),
     r"status": (1, "due"),

@@ -24,14 +24,9 @@ from tests.support.sample_run import run as sample_run
 CATALOGUE = catalogue("KEY-1")
 WHOLE = """
 number = "DR-2026-Q4-001"
-escalated_to = "Board"
 [organisation]
 name = "Example Ltd"
 unit = ""
-[[people]]
-name = "Ada"
-role = "engineer"
-part = "lead"
 [schedule]
 planned = 2026-11-24
 cadence = "quarterly"
@@ -45,10 +40,6 @@ isolated = true
 differences = ["one node instead of three"]
 [objectives]
 rto_s = 14400
-[[actions]]
-control = "KEY-1"
-owner = "Ada"
-due = 2026-12-24
 [sign_off.approved]
 name = "Grace"
 [retention]
@@ -73,11 +64,8 @@ def test_declared_facts_enter_the_record_and_the_rest_stays_empty(tmp_path):
     seen = framed(load(tmp_path, WHOLE))
     assert seen["identity"].number == "DR-2026-Q4-001"
     assert (seen["organisation"].name, seen["organisation"].unit) == ("Example Ltd", None)
-    assert [(p.name, p.part) for p in seen["people"]] == [("Ada", "lead")]
     assert seen["environment"].isolated is True
     assert seen["environment"].segregated_from_source is None
-    assert seen["deviations"].actions[0].due == date(2026, 12, 24)
-    assert seen["deviations"].escalated_to == "Board"
     assert seen["sign_off"].approved.name == "Grace"
     assert seen["sign_off"].approved.signed is None
 
@@ -107,9 +95,9 @@ def test_without_a_file_nothing_is_made_up(tmp_path):
     seen = framed(load(tmp_path))
     empty = [seen["identity"].number, seen["identity"].declared, seen["schedule"].next_due]
     empty += [*seen["organisation"].model_dump().values(), *seen["retention"].model_dump().values()]
-    empty += [seen["scope"].data_set, seen["sign_off"].separated, seen["deviations"].escalated_to]
+    empty += [seen["scope"].data_set, seen["sign_off"].separated]
     assert set(empty) == {None}
-    assert seen["people"] == ()
+    assert seen["declared"] == {}
 
 
 def test_examples_can_be_copied_as_they_are():

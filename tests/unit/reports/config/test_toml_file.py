@@ -20,9 +20,8 @@ from tests.unit.reports.config.test_declarations import load
     [
         ("[organistion]\nname = 'x'", "organistion is unknown; did you mean organisation"),
         ("[organisation]\nnme = 'x'", "organisation.nme is unknown; did you mean name"),
-        ("[[people]]\nname='x'\npart='boss'", r"people\[1\].part: "),
-        ("[[people]]\nrole='x'", r"people\[1\].name: is missing"),
-        ("[people]\nname='x'", r"people: is not a list: write people = \[ … \] or \[\[people\]\]"),
+        ("[[scope.exclusions]]\nreason='x'", r"scope.exclusions\[1\].what: is missing"),
+        ("[scope.exclusions]\nwhat='x'", r"scope.exclusions: is not a list: write exclusions = \["),
         ("organisation = 'x'", r"organisation: is not a table: write \[organisation\]; correct it"),
         ("number = 5", "number: is not a text in quotes; correct it"),
         ("scope.systems = [5]", r"scope.systems\[1\]: is not a text in quotes"),
@@ -38,7 +37,7 @@ from tests.unit.reports.config.test_declarations import load
         ("[retention]\nyears = 0", "retention.years: "),
         ("[retention]\ndispose_after = 2030-01-01", "retention.dispose_after is unknown"),
         ("[sign_off.approved]\nname='x'\nsigned=2026-01-01", "sign_off.approved.signed is unknown"),
-        ("[[actions]]\ncontrol='KEY-9'", "actions: no control KEY-9; did you mean KEY-1"),
+        ("[declared]\na = ['x', \"\\u001b\"]", r"declared.a\[2\] holds the control character"),
         ("a = 1\na = 2", "correct the file"),
         ("a = ", "correct the file"),
         (b"\xff\xfe\x00", "byte 0 is not UTF-8"),
@@ -87,8 +86,10 @@ def test_what_is_just_small_enough_is_read(tmp_path, text):
             "scope.systems = ['a', \"\\u0007\"]",
             r"scope\.systems\[2\] holds the control character U\+0007",
         ),
-        ("[[people]]\nname='x'\n[[people]]\nnme='x'", r"people\[2\]\.nme is unknown"),
-        ("[[people]]\nname='x'\n[[people]]\npart='lead'", r"people\[2\]\.name: is missing"),
+        (
+            "[[scope.exclusions]]\nwhat='x'\nreason='y'\n[[scope.exclusions]]\nwht='x'",
+            r"scope\.exclusions\[2\]\.wht is unknown",
+        ),
         ("[objectives]\nrto_s=-1\nrpo_s=-1", r"objectives\.rto_s: "),
         ("[schedule]\nplanned='x'\nnext_due='x'", r"schedule\.planned: "),
     ],
@@ -112,7 +113,7 @@ def test_file_that_cannot_be_read_is_told(tmp_path):
         load(tmp_path, config="a\0b")
 
 
-KEYS = ["number", "organisation", "people", "scope", "objectives", "retention", "name", "x"]
+KEYS = ["number", "organisation", "declared", "scope", "objectives", "retention", "name", "x"]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates(),
     lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(KEYS) | st.text(), inner),
@@ -131,7 +132,7 @@ def refusal(act, *arguments):
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary() | st.text(string.printable).map(str.encode))
-@example(b"[[people]]\n[people]\n")
+@example(b"[[declared]]\n[declared]\n")
 def test_whatever_bytes_a_file_holds_it_is_read_or_refused(tmp_path, data):
     assert "\n" not in refusal(load, tmp_path, data)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drillbook.core.application import ROOT
-from reports.evidence.context import Action, Deviations, Organisation, Schedule, Waiver
+from reports.evidence.context import Organisation, Schedule, Waiver
 from reports.evidence.json_file import compact_text
 from reports.evidence.model import Subject, gate
 from reports.export import oscal
@@ -164,12 +164,10 @@ def test_what_was_declared_goes_into_oscal():
     waiver = Waiver(
         control="KEY-3", reason="known", owner="Ada", approved_by="Grace", expires="2027-01-01"
     )
-    action = Action(control="DBP-1", corrective_action="redeploy", owner="Bo", due="2026-12-01")
     run = changed(waived=True, waiver=waiver).model_copy(
         update={
             "organisation": Organisation(name="ACME"),
             "schedule": Schedule(next_due="2027-02-24"),
-            "deviations": Deviations(actions=(action,)),
         }
     )
     OSCAL.validate(read_oscal(run))
@@ -178,7 +176,6 @@ def test_what_was_declared_goes_into_oscal():
     accepted = found["risks"][0]["remediations"][0]
     assert (accepted["lifecycle"], prop(accepted, "type")) == ("planned", ["accept"])
     assert accepted["title"] == "Accepted, not remedied: waived by Ada"
-    assert found["risks"][1]["deadline"].startswith("2026-12-01")
     assert found["observations"][0]["expires"].startswith("2027-02-24")
     assert "not-satisfied" in str(found["findings"][0]), "a waiver does not hide a verdict"
 
@@ -196,19 +193,6 @@ def test_oscal_does_not_say_that_no_one_signed():
     parts = result_of()["attestations"][0]["parts"]
     assert "To be approved by no one named: not signed when the record was written" in str(parts)
     assert "evidence verify" in parts[-1]["prose"]
-
-
-def test_a_closed_action_is_not_planned_and_sets_no_deadline_in_oscal():
-    done = Action(
-        control="DBP-1", corrective_action="redeploy", due="2026-12-01", closed="2026-12-02"
-    )
-    later = Action(control="DBP-1", corrective_action="write it down", due="2027-01-31")
-    run = changed().model_copy(update={"deviations": Deviations(actions=(done, later))})
-    OSCAL.validate(read_oscal(run))
-    risk = next(one for one in result_of(run)["risks"] if one["title"].startswith("DBP-1"))
-    assert risk["deadline"].startswith("2027-01-31")
-    stages = {one["description"]: one["lifecycle"] for one in risk["remediations"]}
-    assert (stages["redeploy"], stages["write it down"]) == ("completed", "planned")
 
 
 def test_ctrf_is_valid_and_keeps_all_verdicts():

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from reports.errors import Distrusted
 from reports.evidence import json_file
-from reports.evidence.findings import RULES
-from reports.evidence.model import Counts
+from reports.evidence.model import RULES, Counts
 from reports.seal import signature, verify_bundle
 from reports.seal.sealer import Sealer, contents
 from reports.seal.statement import statement

@@ -9,6 +9,7 @@ from reports.config.declarations import Setting, WaiverEntry
 from reports.controls import Catalogue, Entry
 from reports.evidence.model import INTERRUPTED, LEFT_OUT, NO_SPEC, Leak, Redaction, gate
 from reports.record.recorder import Recorder
+from reports.render import html
 from reports.session.evidence_run import assemble
 from reports.session.spec_selection import Plan
 from reports.verdict import Verdict
@@ -299,3 +300,29 @@ def test_a_conditional_control_gates_only_where_the_deployment_is_exposed(record
     assert found.known_weakness is (code == 0)
     assert found.exposure.state == (state or "not_judged")
     assert found.exposure.avoid == "Never do this."
+
+
+def test_declared_table_is_copied_without_secrets_and_printed(recorder, tmp_path):
+    password = "corner-office-opal-42"
+    recorder.secret("PW", password)
+    (tmp_path / "drillbook.toml").write_text(
+        f'[declared]\nlead = "Ada, {password}"\nshare = inf\ntold = false\n'
+        'references = ["BIA-7", "CHG-1042"]\n'
+        '[[declared.actions]]\ncontrol = "KEY-3"\ndue = 2026-12-24\nwhen = {at = 09:30:00}\n'
+    )
+    said = declarations.load(tmp_path, None, None, CATALOGUE)
+    run = made(recorder, setting=Setting(said))
+    lead = run.declared["lead"]
+    assert lead.startswith("Ada, «PW")
+    assert run.declared == {
+        "lead": lead,
+        "share": "inf",
+        "told": False,
+        "references": ["BIA-7", "CHG-1042"],
+        "actions": [{"control": "KEY-3", "due": "2026-12-24", "when": {"at": "09:30:00"}}],
+    }
+    page = html.render(run)
+    assert password not in page
+    assert "What else is declared" in page
+    for words in ("BIA-7; CHG-1042", "actions 1.due", "2026-12-24", "actions 1.when.at"):
+        assert words in page
