@@ -18,7 +18,6 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_va
 
 from drillbook.core.application import ROOT
 from reports.errors import ReportError, near
-from reports.evidence.model import Correction
 from reports.verdict import Nature, Severity
 
 FOLDER = ROOT / "suites"
@@ -50,12 +49,13 @@ def _short_sentence(text: str) -> str:
 ShortSentence = Annotated[str, AfterValidator(_short_sentence)]
 
 
-class PreparedCorrection(Correction, extra="forbid"):
-    """A correction in the catalogue, short enough to be read at night."""
+class PreparedCorrection(BaseModel, frozen=True, extra="forbid"):
+    """A correction in the catalogue, short enough to be read at night; fields as in the record."""
 
     sentence: ShortSentence
     commands: Annotated[str, AfterValidator(str.strip)] | None = None
     because: Annotated[ShortSentence, Field(pattern="^Because ")] | None = None
+    section: str | None = None
 
 
 class Entry(BaseModel, frozen=True, extra="forbid"):

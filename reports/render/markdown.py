@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from reports import runbook
 from reports.evidence.model import Control, Run
+from reports.record import tested_runbook as runbook
 from reports.render import phrases
 from reports.verdict import Verdict
 

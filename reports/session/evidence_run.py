@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from reports import runbook
 from reports.config import declarations
 from reports.config.declarations import Declared, Setting
 from reports.controls import Catalogue, Entry
@@ -24,6 +23,7 @@ from reports.evidence.model import (
     RULES,
     Change,
     Control,
+    Correction,
     Exposure,
     Redaction,
     Run,
@@ -38,6 +38,7 @@ from reports.evidence.model import (
 from reports.history import compare
 from reports.qualification.record import bundle_files
 from reports.record import run_metadata
+from reports.record import tested_runbook as runbook
 from reports.record.recorder import Recorder, SpecDraft, wall_clock_s
 from reports.record.run_metadata import kernel_clock
 from reports.seal.sealer import Sealer, make_sealer
@@ -370,7 +371,7 @@ def _control(
     words = _words(entry, catalogue, [spec for spec in specs if spec.verdict is verdict])
     amiss = verdict in (Verdict.CONTRADICTED, Verdict.VIOLATED)
     found = [entry.corrections[word] for word in words if word in entry.corrections]
-    corrections = tuple(found) if amiss else ()
+    corrections = tuple(Correction(**said.model_dump()) for said in found) if amiss else ()
     control = Control(
         **entry.model_dump(exclude={"claim", "corrections", "parts", "avoid"}),
         claim=entry.claim_of(spec.id for spec in specs),

@@ -15,7 +15,8 @@ from drillbook.core import options
 from drillbook.core.application import ROOT
 from drillbook.preflight import key_strength
 from drillbook.runbook import diagnosis, rules
-from reports import runbook, verdict
+from reports import verdict
+from reports.record import tested_runbook as runbook
 
 CODE = sorted(
     path

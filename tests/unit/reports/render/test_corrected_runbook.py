@@ -8,8 +8,8 @@ from shutil import which
 import pytest
 
 from drillbook.core.application import ROOT
-from reports import runbook
 from reports.controls import load
+from reports.record import tested_runbook as runbook
 from reports.render import markdown
 from reports.verdict import Verdict
 from tests.support import sample_run
