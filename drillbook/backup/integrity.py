@@ -51,15 +51,15 @@ def examine(backup: Path, *, by_name: bool = True) -> str | None:
         with open_dump(backup) as dump:
             for table in dump.tables:
                 deque(dump.rows(table, ()), maxlen=0)
-            about, statements = facts(dump, backup), dump.inserts and not dump.damage
+            about, statements = facts(dump, backup), dump.inserted and not dump.damage
     except BadInput as refusal:
         return str(refusal)
     if by_name and backup.suffix != ".gz" and about.packed:
         return f"compressed by {about.packed}, whatever its name says; unpack it first"
     if statements:
         raise Unsupported(
-            "its rows are statements (pg_dump --inserts), which are not read here, or it has none; "
-            "dump without that option"
+            "its rows are statements (pg_dump --inserts), which are not read here; dump without "
+            "that option"
         )
     trouble = next(iter(about.troubles), None) or _other_database(about)
     return trouble or compare_checksum(backup)

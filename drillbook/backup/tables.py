@@ -173,8 +173,8 @@ class Dump:
     and no primary key of any. for_others has what a restore
     leaves out although an operator made it, with the first line of each. counts has each table's
     number of rows. inserts: it has no blocks of rows, because rows are written as statements, or
-    not at all. file is the file that blocks are read from: the backup itself, or a copy of the
-    wanted tables. length is the size of all its SQL in bytes.
+    not at all; inserted: some are. file is the file that blocks are read from: the backup itself,
+    or a copy of the wanted tables. length is the size of all its SQL in bytes.
     """
 
     form: Form
@@ -188,6 +188,7 @@ class Dump:
     damage: str = ""
     counts: dict[str, int] = field(default_factory=dict)
     inserts: bool = False
+    inserted: bool = False
     harm: Unreadable | None = None
     lost: dict[str, int] = field(default_factory=dict)
     unmade: dict[str, int] = field(default_factory=dict)
@@ -318,7 +319,7 @@ class _Reading:
         self._made: dict[str, int] = {}
         self._parents: set[str] = set()
         self._referred: dict[str, int] = {}
-        self._keyed = False
+        self._keyed = self._inserted = False
         self._for_others: dict[str, int] = {}
         self._encoding = ""
         self._zero = 0
@@ -337,6 +338,7 @@ class _Reading:
                 # Not one in the name of a table: such a statement would run.
                 mixed = MESSAGE.search(re.sub('"[^"]*"', "", statement.bare))
                 self._note(Message(harm.line) if mixed else harm)
+            self._inserted |= statement.bare.startswith("INSERT INTO ")
             if what := part_for_others(statement):
                 self._for_others.setdefault(what, statement.line)
             if statement.table is not None:
@@ -447,6 +449,7 @@ class _Reading:
             counts={own(table): count for table, count in self._counts.items()},
             length=script.bytes,
             inserts=not self._blocks and not (damage and sql.form != "plain"),
+            inserted=self._inserted,
             harm=self._worst(damage),
             for_others=self._for_others,
             rows_alone=bool(self._counts) and not self._made,

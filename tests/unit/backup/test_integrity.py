@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from drillbook.backup import integrity
+from drillbook.core.errors import Unsupported
 from drillbook.runbook import procedures
 from fixtures.data import coolify_names, corruptions
 from tests.support.backups import whole
@@ -87,6 +88,15 @@ def test_another_database_is_noticed(backup):
     table = "CREATE TABLE public.posts (\n    id integer\n);\n\n"
     backup.write_text(HEAD + table + "COPY public.posts (id) FROM stdin;\n1\n\\.\n" + TAIL)
     assert "not a backup of Infisical" in str(integrity.examine(backup))
+
+
+def test_a_dump_without_rows_is_of_no_instance_and_one_of_statements_is_not_read(backup):
+    table = "CREATE TABLE public.posts (\n    id integer\n);\n\n"
+    backup.write_text(HEAD + table + TAIL)
+    assert "not a backup of Infisical" in str(integrity.examine(backup))
+    backup.write_text(HEAD + table + "INSERT INTO public.posts VALUES (1);\n\n" + TAIL)
+    with pytest.raises(Unsupported, match="its rows are statements"):
+        integrity.examine(backup)
 
 
 def test_an_altered_digit_takes_a_checksum(backup):
