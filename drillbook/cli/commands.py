@@ -511,13 +511,6 @@ COMMANDS: Sequence[Command] = (
         needs=(o.QUEUE, o.LABEL),
     ),
     Command(
-        "fleet kubernetes",
-        "Print a CronJob for each instance, and an Indexed Job.",
-        "drillbook fleet kubernetes --command-image registry.example.com/drillbook:0.2",
-        _fleet("print_kubernetes"),
-        options=(o.FLEET, o.COMMAND_IMAGE),
-    ),
-    Command(
         "fleet report",
         "Write a page with each instance's last proven restore.",
         "drillbook fleet report runs --pubkey drill.key.pub",

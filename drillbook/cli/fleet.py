@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from drillbook.cli.parser import Given
-from drillbook.cli.schedule import fleet_objects
 from drillbook.core import options as o
 from drillbook.core.display import write_json
 from drillbook.core.errors import BadInput
@@ -26,12 +25,6 @@ def _survey(given: Given, *folders: str) -> tuple[list[Restore], Bundles]:
 def plan(given: Given) -> int:
     """Print which instance is due for a drill, and why."""
     return print_plan(*_survey(given, given[o.RUN_DIR]), given[o.OUTPUT])
-
-
-def print_kubernetes(given: Given) -> int:
-    """Print objects for Kubernetes that drill every instance."""
-    sys.stdout.write(fleet_objects(load(Path(given[o.FLEET])), given[o.COMMAND_IMAGE]))
-    return 0
 
 
 def report(given: Given) -> int:

@@ -124,15 +124,10 @@ def test_coolify_gets_a_resource_and_a_task(folder, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("scheduler", ["kubernetes", "coolify"])
-def test_what_a_container_lacks_is_named(folder, capsys, scheduler):
-    line = "drill /backups --env-file /etc/drillbook/keys.env --config=/srv/drillbook.toml"
-    text = printed(capsys, scheduler, "--", *line.split())
+def test_it_is_said_what_a_container_has(folder, capsys, scheduler):
+    text = printed(capsys, scheduler, "--", "drill", "/backups", *KEYS)
     assert "a command with --image" in text
-    assert "# Not in the container, mount it as well: /backups, /srv/drillbook.toml\n" in text
-    assert "mount it" not in printed(capsys, scheduler, "--", "status")
-    text = printed(capsys, scheduler, "--", "drill", "restic:/mnt/nas/r#latest", *KEYS)
-    assert "# Not in the container, mount it as well: /mnt/nas/r\n" in text
-    assert "mount it" not in printed(capsys, scheduler, "--", "drill", "borg:host:/srv/r", *KEYS)
+    assert "# The container has the folders /work and /etc/drillbook: mount what else" in text
 
 
 @pytest.mark.parametrize(
