@@ -484,17 +484,9 @@ COMMANDS: Sequence[Command] = (
         options=(o.RUN_DIR, o.CONFIG, o.PUBKEY, *_REPORTED, o.OUTPUT),
     ),
     Command(
-        "fleet plan",
-        "Say which instance of many is due for a drill, and why.",
-        "drillbook fleet plan --pubkey drill.key.pub",
-        _fleet("plan"),
-        options=(o.FLEET, o.RUN_DIR, o.PUBKEY, o.OUTPUT),
-        needs=(o.PUBKEY,),
-    ),
-    Command(
         "fleet enqueue",
         "Add a drill of each instance that is due to the queue.",
-        "drillbook fleet enqueue --queue local --pubkey drill.key.pub",
+        "drillbook fleet enqueue --queue queue.txt --pubkey drill.key.pub",
         _fleet("enqueue"),
         options=(o.QUEUE, o.INSTANCES, o.FLEET, o.RUN_DIR, o.PUBKEY, o.OUTPUT),
         needs=(o.QUEUE,),
@@ -502,7 +494,7 @@ COMMANDS: Sequence[Command] = (
     Command(
         "fleet work",
         "Carry out the drills of one label from the queue.",
-        "drillbook fleet work --queue local --label eu --sign drill.key --until-empty",
+        "drillbook fleet work --queue queue.txt --label eu --sign drill.key",
         _fleet("work"),
         options=(
             *(o.QUEUE, o.LABEL, o.FLEET, o.UNTIL_EMPTY, o.RUN_DIR, o.SIGNING_KEY),
@@ -512,11 +504,11 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "fleet report",
-        "Write a page with each instance's last proven restore.",
+        "Say of each instance what was last proven, and what is due.",
         "drillbook fleet report runs --pubkey drill.key.pub",
         _fleet("report"),
         arguments=(o.COLLECTED,),
-        options=(o.FLEET, o.PUBKEY, o.PAGE, o.OUTPUT),
+        options=(o.FLEET, o.PUBKEY, o.OUTPUT),
         needs=(o.PUBKEY,),
     ),
     Command(

@@ -11,26 +11,19 @@ from drillbook.core import options as o
 from drillbook.core.display import write_json
 from drillbook.core.errors import BadInput
 from reports.config.fleet_file import find, load
-from reports.history import fleet_report
-from reports.history.fleet_report import Bundles, Restore, print_plan, print_report
+from reports.history.fleet_report import Bundles, Restore, load_bundles, print_report, survey
 
 
 def _survey(given: Given, *folders: str) -> tuple[list[Restore], Bundles]:
     """The state of each instance of fleet.toml, from the signed bundles in these folders."""
-    instances = load(Path(given[o.FLEET]))
-    bundles = fleet_report.load_bundles(map(Path, folders), given[o.PUBKEY])
-    return fleet_report.survey(instances, bundles, datetime.now(UTC).date()), bundles
-
-
-def plan(given: Given) -> int:
-    """Print which instance is due for a drill, and why."""
-    return print_plan(*_survey(given, given[o.RUN_DIR]), given[o.OUTPUT])
+    bundles = load_bundles(map(Path, folders), given[o.PUBKEY])
+    today = datetime.now(UTC).date()
+    return survey(load(Path(given[o.FLEET])), bundles, today), bundles
 
 
 def report(given: Given) -> int:
-    """Write the page with the last proven restore of each instance."""
-    found, bundles = _survey(given, *given[o.COLLECTED])
-    return print_report(found, bundles, Path(given[o.PAGE]), given[o.OUTPUT])
+    """Print the last proven restore of each instance, and which is due."""
+    return print_report(*_survey(given, *given[o.COLLECTED]), given[o.OUTPUT])
 
 
 def enqueue(given: Given) -> int:
@@ -38,15 +31,14 @@ def enqueue(given: Given) -> int:
     if names := given[o.INSTANCES]:
         chosen = find(load(Path(given[o.FLEET])), names)
     elif given[o.PUBKEY]:
-        chosen = [one.instance for one in _survey(given, given[o.RUN_DIR])[0] if one.is_due]
+        chosen = [each.instance for each in _survey(given, given[o.RUN_DIR])[0] if each.is_due]
     else:
         raise BadInput(f"say --pubkey, or --instance; for example: {given.command.example}")
-    from drillbook.fleet_queue import database
+    from drillbook.fleet_queue import connection_string
     from drillbook.fleet_queue import enqueue as add
 
-    labels = {one.name: one.label for one in chosen}
-    with database(given[o.QUEUE], Path(given[o.RUN_DIR])) as conninfo:
-        added, waiting, interrupted = add(conninfo, labels)
+    labels = {instance.name: instance.label for instance in chosen}
+    added, waiting, interrupted = add(connection_string(given[o.QUEUE]), labels)
     if given[o.OUTPUT] == "json":
         write_json("fleet-enqueue", added=added, waiting=waiting, interrupted=interrupted)
         return 0
@@ -59,21 +51,21 @@ def enqueue(given: Given) -> int:
 
 def work(given: Given) -> int:
     """Drill the instances of one label from the queue."""
-    label, runs = given[o.LABEL], given[o.RUN_DIR]
     signing = given.words(o.SIGNING_KEY, o.SIGNING_KEY_ENV)
     if not signing:
         example = given.command.example
         raise BadInput(f"say --sign: an unsigned drill counts for nothing; {example}")
-    instances = load(Path(given[o.FLEET]))
     shown = "--verbose" if given[o.VERBOSE] else "--quiet"
-    drill = [sys.executable, "-m", "drillbook.cli", "drill", shown, f"--run-dir={runs}"]
-    commands = {one.name: [*drill, *signing, *one.words] for one in instances if one.label == label}
-    if not commands:
-        known = ", ".join(sorted({one.label for one in instances}))
+    drill = [sys.executable, "-m", "drillbook.cli", "drill", shown, f"--run-dir={given[o.RUN_DIR]}"]
+    instances, label = load(Path(given[o.FLEET])), given[o.LABEL]
+    own = [instance for instance in instances if instance.label == label]
+    if not own:
+        known = ", ".join(sorted({instance.label for instance in instances}))
         raise BadInput(
             f"no instance in {given[o.FLEET]} has the label {label}; its labels are {known}"
         )
-    from drillbook.fleet_queue import Worker, database
+    from drillbook.fleet_queue import Worker, connection_string
 
-    with database(given[o.QUEUE], Path(runs)) as conninfo:
-        return Worker(label, commands).work(conninfo, until_empty=bool(given[o.UNTIL_EMPTY]))
+    commands = {instance.name: [*drill, *signing, *instance.words] for instance in own}
+    conninfo = connection_string(given[o.QUEUE])
+    return Worker(label, commands).work(conninfo, until_empty=bool(given[o.UNTIL_EMPTY]))

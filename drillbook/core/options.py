@@ -194,10 +194,10 @@ def _new_folder(value: str) -> str:
 
 
 def _queue(value: str) -> str:
-    if value != "local" and ("=" in value or "://" in value) and not os.access(value, os.F_OK):
+    if ("=" in value or "://" in value) and not os.access(value, os.F_OK):
         # Without the value: it may hold a password.
         return "a connection string is a secret; write it to a file of mode 0600, and name the file"
-    return "" if value == "local" else _file(value)
+    return _file(value)
 
 
 def _backup(value: str) -> str:
@@ -565,12 +565,11 @@ INSTANCES = replace(
 )
 QUEUE = Option(
     "queue",
-    Kind("FILE|local", _queue),
-    "mode 0600: the connection string of a PostgreSQL; local: one of this machine's own",
+    Kind("FILE", _queue),
+    "mode 0600: the connection string of a PostgreSQL",
 )
 UNTIL_EMPTY = Option("until-empty", SWITCH, "end when the queue has no job left")
 COLLECTED = Option("folder", FOLDER, "folders with the runs of workers", many=True, dest="folders")
-PAGE = Option("out", NEW_FILE, "the page", default="fleet.html")
 COMMAND_IMAGE = Option(
     "command-image", IMAGE_NAME, "the image with the command drillbook", default="drillbook:latest"
 )

@@ -12,7 +12,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -108,7 +107,7 @@ IS_PARSED = re.compile(f"drillbook ({'|'.join(PARSED)})")
 # which need not load everything again.
 APART = re.compile(r"drillbook (verify|drill|rehearse|live|preflight|doctor|fleet)")
 # Lines that make files which later lines need come first.
-ORDER = ("evidence sign-key", "verify (?!--sign)", "verify", "evidence", "fleet enqueue", "")
+ORDER = ("evidence sign-key", "verify (?!--sign)", "verify", "evidence", "")
 FLEET = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "fleet.md").read_text(), re.DOTALL)[0]
 LOGS = "# Logs\n\n```bash\ndocker logs <backend-container>\n```\n"
 # The exit code, if not 0, and words in the output. Such lines name an image, a server or a backup
@@ -132,9 +131,7 @@ ANSWERS = {
     r"evidence timestamp": (3, "tsa.example.com|time-stamp"),
     r"evidence sign-off": (3, "a rehearsal, no evidence"),
     r"status": (1, "due"),
-    r"fleet (plan|report)": (1, "payments"),
-    # Its backup is in a folder of another server.
-    r"fleet work": (1, "payments: not passed, exit code 3"),
+    r"fleet report": (1, "payments"),
     r"history report": (1, "missed"),
 }
 
@@ -199,15 +196,7 @@ def place(line):
     )
 
 
-@pytest.fixture(scope="module")
-def queue():
-    """The run folder of a queue on this machine; its database's user must be able to enter it."""
-    with tempfile.TemporaryDirectory(prefix="drillbook-queue-") as name:
-        Path(name).chmod(0o711)
-        yield name
-
-
-def ask(folder, line, queue=""):
+def ask(folder, line):
     """The exit code of a line and its output; `verify` runs one control, which starts nothing."""
     # Loading everything in another worker takes longer than the specs of a line.
     env = {**os.environ, "DRILLBOOK_STACK": "embedded", "DRILLBOOK_WORKERS": "1"}
@@ -216,8 +205,6 @@ def ask(folder, line, queue=""):
     # Folders of a server.
     line = line.replace("/backups", "backups").replace("/etc/drillbook/", "")
     line = line.replace("/etc/infisical/", "")
-    if "--queue local" in line:
-        env["DRILLBOOK_RUN_DIR"] = queue
     if line.startswith("drillbook verify"):
         env["DRILLBOOK_CONTROLS"] = "DEP-4"
     words = shlex.split(line, comments=True)[1:]
@@ -252,13 +239,13 @@ def call_here(folder, words, env):
     return code, printed.buffer.getvalue().decode()
 
 
-def test_each_line_does_what_it_says(folder, queue):
+def test_each_line_does_what_it_says(folder):
     lines = sorted((one for one in LINES if not IS_PARSED.match(one)), key=place)
     wrong = []
     for line in lines:
         found = (row for words, row in ANSWERS.items() if re.match(f"drillbook {words}", line))
         wanted, words = next(found, (0, ""))
-        code, printed = ask(folder, line, queue)
+        code, printed = ask(folder, line)
         if code == 3 and line not in EXAMPLES and "is missing; for example" in printed:
             # A sentence may name a command without its required options.
             continue

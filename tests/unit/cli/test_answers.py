@@ -61,7 +61,6 @@ CASES = [
     ("history", 0),
     ("history report --from 2026-01-01 --to 2026-12-31 --out period", 1),
     ("status", 1),
-    ("fleet plan --pubkey drill.key.pub", 1),
     ("fleet report drillbook-runs --pubkey drill.key.pub", 1),
     ("catalogue", 0),
     ("prune --keep-last 1", 0),

@@ -42,6 +42,7 @@ FILES += (
     "ops.md",
     "grace.key",
     "fleet.toml",
+    "queue.txt",
 )
 # What the documents show, without comments: in blocks of commands, and in tables.
 SHOWN = re.compile(r"(?m)^(drillbook .*?)(?: +#.*)?$|`(drillbook [^`]+)`")
@@ -104,7 +105,6 @@ WRONG = [
     ("verify --signing-key folder", "--signing-key: folder is a folder; give a file"),
     ("verify --repo keys.env", "keys.env is a file; give a folder"),
     ("verify --run-dir keys.env", "keys.env is a file; give a folder"),
-    ("fleet report --out nowhere/fleet.html", "the folder nowhere does not exist"),
     ("diagnose backend.lg", "did you mean backend.log?"),
     ("diagnose dangling.log", "LOG: dangling.log is a link to what does not exist; check it"),
     ("evidence verify bundel.zip", "did you mean bundle.zip?"),
@@ -171,7 +171,7 @@ WRONG = [
         for name in ("systemd", "cron")
     ),
     (
-        "fleet enqueue --queue local --instance a --pubkey drill.key.pub",
+        "fleet enqueue --queue keys.env --instance a --pubkey drill.key.pub",
         "--pubkey is not used with --instance; leave it out",
     ),
     *(

@@ -89,12 +89,12 @@ def test_a_name_that_is_not_there_is_refused(tmp_path):
 
 
 REFUSED = [
-    ("fleet plan --pubkey k.pub --fleet flet.toml", "did you mean fleet.toml?"),
-    ("fleet plan", "--pubkey is missing"),
-    ("fleet enqueue --queue local", "say --pubkey, or --instance"),
-    ("fleet enqueue --queue local --instance crm", "fleet.toml has no instance crm"),
-    ("fleet work --queue local --label eu", "say --sign: an unsigned drill counts for nothing"),
-    ("fleet work --queue local --label ue --sign k", "has the label ue; its labels are eu"),
+    ("fleet report runs --pubkey k.pub --fleet flet.toml", "did you mean fleet.toml?"),
+    ("fleet report runs", "--pubkey is missing"),
+    ("fleet enqueue --queue gone.txt", "say --pubkey, or --instance"),
+    ("fleet enqueue --queue gone.txt --instance crm", "fleet.toml has no instance crm"),
+    ("fleet work --queue gone.txt --label eu", "say --sign: an unsigned drill counts for nothing"),
+    ("fleet work --queue gone.txt --label ue --sign k", "has the label ue; its labels are eu"),
     ("fleet work --queue postgresql://a:geheim@h/d --label eu", "a connection string is a secret"),
     ("fleet work --queue 'host=h password=geheim' --label eu", "a connection string is a secret"),
     (
@@ -110,6 +110,7 @@ REFUSED = [
 def test_a_fleet_that_cannot_work_is_one_sentence(tmp_path, monkeypatch, capsys, line, sentence):
     monkeypatch.chdir(tmp_path)
     written(tmp_path, GIVEN)
+    (tmp_path / "runs").mkdir()
     nowhere = "host=127.0.0.1 port=9 user=ada password=geheim"
     for name, text, mode in (
         ("k", "", 0o600),
@@ -137,5 +138,6 @@ def test_a_queue_without_its_library_is_one_sentence(tmp_path, monkeypatch, caps
     ]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "procrastinate", None)
-    assert run(COMMANDS, shlex.split("fleet enqueue --queue local --instance payments")) == 3
+    (tmp_path / "gone.txt").touch()
+    assert run(COMMANDS, shlex.split("fleet enqueue --queue gone.txt --instance payments")) == 3
     assert "procrastinate is not installed" in capsys.readouterr().err

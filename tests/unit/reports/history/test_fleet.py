@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from datetime import UTC, datetime
 
 import pytest
 
@@ -37,8 +36,8 @@ def drill(days, system="payments", measured=None, exit_code=0, **more):
 def test_a_recent_drill_is_well():
     one = stands(drill(40), drill(2))
     assert (one.is_well, one.is_due, one.age_days) == (True, False, 2)
-    assert one.why == "proven 2026-11-22, monthly: due 2026-12-22"
-    assert [result for _, _, result in one.objectives.values()] == ["met", "met"]
+    assert f"{one.standing.due}" == "2026-12-22"
+    assert [result for _, _, result in one.times.values()] == ["met", "met"]
 
 
 FAULTS = {
@@ -101,33 +100,11 @@ def test_only_a_trusted_signature_over_the_name_counts(place, capsys):
     }
     assert answer["bundles"] == 1
     assert [one["bundle"] for one in answer["ignored"]] == [str(place / "us/two/bundle.zip")]
-    page = (place / "fleet.html").read_text()
-    assert "never" in page
-    assert "payments" in page
     (place / "both.pub").write_text(
         "".join((place / f"{one}.key.pub").read_text() for one in ("drill", "other"))
     )
     code, out = told(capsys, "fleet report eu us --pubkey both.pub")
     assert (code, "Every restore is proven." in out) == (0, True)
-
-
-def test_the_plan_says_what_is_due_and_why(place, capsys):
-    mine, _ = key(place)
-    sealed(place / "runs", mine, **of("payments", "one"))
-    code, out = told(capsys, "fleet plan --run-dir runs --pubkey drill.key.pub")
-    assert code == 1
-    assert "due  crm: never drilled with success" in out
-    assert f"     payments: proven {datetime.now(UTC):%Y-%m-%d}, monthly: due 2" in out
-
-
-def test_a_page_takes_the_place_of_a_page_alone(place, capsys):
-    key(place)
-    (place / "eu").mkdir()
-    before = (place / "fleet.toml").read_text()
-    line = "fleet report eu --pubkey drill.key.pub --out fleet.toml"
-    assert run(COMMANDS, line.split()) == 3
-    assert "is not a page" in capsys.readouterr().err
-    assert (place / "fleet.toml").read_text() == before
 
 
 def test_bundles_of_the_future_do_not_count():
