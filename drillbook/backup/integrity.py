@@ -18,7 +18,7 @@ from drillbook.backup.tables import open_dump
 from drillbook.core import files
 from drillbook.core.bugs import seam
 from drillbook.core.errors import BadInput, Unsupported
-from drillbook.infisical.schema import ALWAYS_FILLED, BOTS, OF_ROOT_KEYS
+from drillbook.infisical.schema import ALWAYS_FILLED, BOTS, OF_ROOT_KEYS, TABLES
 
 # The checksum in the forms that sha256sum, shasum --tag and Windows write.
 _SHA256 = re.compile(r"\b[0-9a-fA-F]{64}\b")
@@ -49,7 +49,8 @@ def examine(backup: Path, *, by_name: bool = True) -> str | None:
     """
     try:
         with open_dump(backup) as dump:
-            for table in dump.tables:
+            # Reading a dump looks at the rows of all other tables.
+            for table in dump.tables & set(TABLES):
                 deque(dump.rows(table, ()), maxlen=0)
             about, statements = facts(dump, backup), dump.inserted and not dump.damage
     except BadInput as refusal:

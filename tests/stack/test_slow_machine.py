@@ -388,7 +388,9 @@ def probe_of(monkeypatch, *answers, allowed_s=None):
     )
     sessions = SimpleNamespace(of=lambda _project: [client])
     drill = SimpleNamespace(
-        stack=SimpleNamespace(driver="embedded"), values=values, log_in=lambda: sessions
+        stack=SimpleNamespace(driver="embedded"),
+        try_keys=lambda: SimpleNamespace(values=values),
+        log_in=lambda: sessions,
     )
     return outage_probe.Probe(drill, allowed_s), waited
 

@@ -39,7 +39,15 @@ def packed(backup):
     return copy
 
 
-@pytest.mark.parametrize("changed", [corruptions.through_a_terminal, packed])
+def packed_with_a_table_that_nothing_reads(backup):
+    rows = "COPY public.pki_alerts (id, name) FROM stdin;\n1\tsoon\n\\.\n\n"
+    backup.write_text(backup.read_text().replace(TAIL[:4], f"{rows}{TAIL[:4]}"))
+    return packed(backup)
+
+
+@pytest.mark.parametrize(
+    "changed", [corruptions.through_a_terminal, packed, packed_with_a_table_that_nothing_reads]
+)
 def test_carriage_returns_and_compression_do_no_harm(backup, changed):
     assert integrity.examine(changed(backup)) is None
 

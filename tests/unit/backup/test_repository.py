@@ -142,7 +142,7 @@ def test_nightly_check_reads_a_repository(filled, tmp_path, capsys):
     assert check_backup([*words, "--max-age", "366d", "--keep-at-least", "3"]) == 1
     said = capsys.readouterr().out
     assert said.count("\n") == 1
-    assert "a newer one is not complete: " in said
+    assert "BAD: not complete: " in said
     assert "2 kept where 3 are wanted" in said
     assert "and the backup of 2026-10-01 03:00 UTC is of 5a68c59e" in said
 
