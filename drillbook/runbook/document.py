@@ -125,7 +125,9 @@ _SETTING = re.compile(
     r"^\s*(?:-\s+)?(?:export\s+|set\s+)?[\"']?([A-Z][A-Z0-9]*_[A-Z0-9_]+)[\"']?\s*[=:]\s*"
     r"[\"']?([^\s\"'#]*(?:\$\([^)]*\)|\$\{[^}]*\}|<[^>]*>)?)"
 )
-_MARK = re.compile(r"<!--\s*drillbook:\s*(\w+)\b\s*(.*?)\s*-->")
+_MARK = re.compile(r"<!--\s*drillbook\s*[:=]\s*([\w-]*?)(?:\s+(.*?))?\s*-->")
+# Braces stand around the attributes of a fence as Runme writes them.
+_MARK_OF_FENCE = re.compile(r"(?:^|[\s{])drillbook\b\W?([\w-]*)([^{}]*)")
 _LONGEST_BLOCK = 20_000
 CRON = re.compile(r"^\s*(@\w+|(?:[\d*/,-]+\s+){4}[\w*/,-]+)\s+(?:root\s+)?(?=\S)")
 SHELLS = frozenset(("bash", "sh", "shell", "zsh", "ksh", "console", "terminal", "shell-session"))
@@ -197,7 +199,10 @@ class Statement:
 
 @dataclass(eq=False, slots=True)
 class Mark:
-    """A comment `<!-- drillbook: word rest -->`, and the lines of the block or text after it."""
+    """A comment `<!-- drillbook: word rest -->`, or the attribute `drillbook=word rest` of a fence.
+
+    follows: the lines of the block or text after the comment, or of the fence's block.
+    """
 
     word: str
     rest: str
@@ -205,10 +210,14 @@ class Mark:
     section: Section
     follows: range = range(0)
 
+    def is_before(self, block: Block) -> bool:
+        """Whether this block, with its fence, is what follows at once."""
+        return bool(self.follows) and self.follows.start in (block.line - 1, block.line)
+
 
 @dataclass(eq=False, slots=True)
 class Block:
-    """A fenced or indented block; markup: one of HTML."""
+    """A fenced or indented block; declared: the language of its fence; markup: one of HTML."""
 
     language: str
     text: str
@@ -216,6 +225,7 @@ class Block:
     section: Section
     lead: str
     denied: bool
+    declared: str = ""
     markup: bool = False
 
 
@@ -309,6 +319,10 @@ class Document:
                     self._say(_plain(token), line, leads[-1] if leads else "")
                 case "fence" | "code_block":
                     first = line + (token.type == "fence")
+                    lines = range(line, token.map[1] + 1) if token.map else range(0)
+                    for found in _MARK_OF_FENCE.finditer(token.info):
+                        mark = Mark(found[1], found[2].strip(), line, self._section, lines)
+                        self.marks.append(mark)
                     self._quote(token.info.strip().lower(), token.content, first)
 
     def _read_html(self, html: str, line: int, header: str) -> str:
@@ -337,7 +351,7 @@ class Document:
 
     def _mark(self, comment: str, line: int) -> list[Mark]:
         found = [
-            Mark(one[1], one[2], line + comment.count("\n", 0, one.start()), self._section)
+            Mark(one[1], one[2] or "", line + comment.count("\n", 0, one.start()), self._section)
             for one in _MARK.finditer(comment)
         ]
         self.marks += found
@@ -395,14 +409,16 @@ class Document:
             self._run(span, line, said.text, said.denied or bool(denies), True)
 
     def _quote(self, info: str, content: str, line: int) -> None:
-        language = info.split()[0].strip("{.}") if info else ""
+        declared = language = info.split()[0].strip("{.}") if info else ""
         if language in ("", *_TEXTS) and (guessed := _guess(content)):
             language = guessed
         typed = [one for one in content.splitlines() if one.strip() and one.lstrip()[:1] != "#"]
         if language in SHELLS and typed and all(map(CRON.match, typed)):
             language = "cron"
         denied = bool(_DENYING_LEAD.search(self._lead))
-        self.blocks.append(Block(language, content, line, self._section, self._lead, denied))
+        self.blocks.append(
+            Block(language, content, line, self._section, self._lead, denied, declared)
+        )
         if language in SHELLS and len(content) > _LONGEST_BLOCK:
             raise BadInput(
                 f"the runbook {self.name} has a shell block of more than {_LONGEST_BLOCK:,} "
