@@ -217,14 +217,6 @@ def _images(given: Given) -> int:
     return code
 
 
-def _prune(given: Given) -> int:
-    from reports.history import retention
-
-    if given[o.KEEP_LAST] is None and given[o.KEEP_WITHIN] is None:
-        raise BadInput(f"say what to keep; for example: {given.command.example}")
-    return retention.main(given.named)
-
-
 def template(name: str) -> str:
     """The documented file with each setting as a comment: an example must not become evidence."""
     path = Path(name)
@@ -526,13 +518,6 @@ COMMANDS: Sequence[Command] = (
         "drillbook catalogue --output json",
         _calls("reports.history.catalogue"),
         options=(o.LISTING,),
-    ),
-    Command(
-        "prune",
-        "Remove old runs that are no longer needed.",
-        "drillbook prune --keep-last 8 --keep-within 400d --dry-run",
-        _prune,
-        options=(o.KEEP_LAST, o.KEEP_WITHIN, o.DRY_RUN, o.RUN_DIR, o.OUTPUT),
     ),
     Command(
         "doctor",

@@ -530,13 +530,6 @@ ROLE = Option("role", TEXT, "role of the person")
 REMARK = Option("remark", TEXT, "remark, on one line")
 ANYWAY = Option("anyway", SWITCH, "sign off although the bundle proves little")
 TAKER = Option("format", choice("oscal", "ctrf", "csv"), "format to write")
-KEEP_LAST = Option("keep-last", number(0, 100_000), "keep this many of the newest runs")
-KEEP_WITHIN = Option(
-    "keep-within",
-    Kind("DAYSd", _form("[1-9][0-9]{0,4}d", "is not of the form 400d")),
-    "keep runs of the last days, such as 400d",
-)
-DRY_RUN = Option("dry-run", SWITCH, "only list what would be removed")
 SHELL = Option(
     "shell",
     choice("bash", "zsh", "fish"),

@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple, get_args
 
 from drillbook.core.display import write_json
 from drillbook.core.files import write_file
-from reports.history.runs import History, Past, find_runs, ledger_path, load_history
+from reports.history.runs import History, Past, find_runs, load_history
 from reports.history.status import describe_troubles
 from reports.render import phrases
 from reports.render.html import render_template
@@ -110,11 +110,6 @@ def stale(runs: Iterable[Past], today: date) -> list[Stale]:
     return [Stale(run, tuple(controls)) for run, controls in old.values()]
 
 
-def overdue(runs: Iterable[Past], today: date) -> list[Past]:
-    """Runs whose evidence is kept longer than declared."""
-    return [one for one in runs if one.kept and (one.facts.dispose_after or today) < today]
-
-
 def corrections(runs: Sequence[Past]) -> list[Correction]:
     """Every correction ever asked for; those that a system's newest run asks for come first."""
     runs_by_sentence: dict[tuple[str, str], list[Past]] = {}
@@ -161,7 +156,6 @@ def render(history: History, runs: str, today: date) -> str:
         signs=_SIGNS,
         corrections=corrections(history.runs),
         stale=stale(history.runs, today),
-        overdue=overdue(history.runs, today),
     )
 
 
@@ -225,7 +219,7 @@ def _curve(title: str, measured: Sequence[tuple[Past, float, float | None]]) -> 
     """The chart of these runs, each with the measured time and its target."""
     target = measured[-1][2]
     if target is not None and target <= 0:
-        # A logarithmic scale has no place for it. Anyone can write a line of the history.
+        # A logarithmic scale has no place for it.
         target = None
     times = [max(spent, 1.0) for _, spent, _ in measured]
     bounds = [*times, max(target or times[0], 1.0)]
@@ -291,10 +285,6 @@ def _old(history: History, today: date) -> Iterator[Line]:
             f"which counted until {one.run.facts.valid_until}. Run them again."
         )
         yield from wrap(text, then="  ", style=("yellow", "bold"))
-    for past in overdue(history.runs, today):
-        yield from wrap(
-            f"Run {past.id} was to be disposed of after {past.facts.dispose_after}.", then="  "
-        )
 
 
 def _change_lines(row: Row) -> Iterator[Line]:
@@ -327,7 +317,6 @@ def _write_answer(history: History, page: Path | None) -> None:
                 "run": one.id,
                 "finished": one.finished,
                 "grade": one.grade,
-                "kept": one.kept,
                 "intact": one.intact,
                 "facts": one.facts.model_dump(mode="json"),
             }
@@ -339,12 +328,15 @@ def _write_answer(history: History, page: Path | None) -> None:
 
 
 def main(given: SimpleNamespace) -> int:
-    """Print the history, and write the page next to the ledger; the exit code."""
+    """Print the history, and write the page; the exit code.
+
+    The page, history.html, is next to reports/runs, and inside any other folder of runs.
+    """
     runs = find_runs(given.run_dir)
     history, today = load_history(runs), datetime.now(UTC).date()
     if given.output == "text":
         write(describe(history, today))
-    target = ledger_path(runs).with_name("history.html")
+    target = (runs.parent if runs.parts[-2:] == ("reports", "runs") else runs) / "history.html"
     text = render(history, os.path.relpath(runs, target.parent), today)
     page: Path | None = target
     said = f"Page: {target}"

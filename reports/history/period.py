@@ -194,9 +194,7 @@ def report(
     # A run before the period matters only if its proof may still be in force, and a run after it
     # only as a re-test. With keys only the sealed record says which run that is.
     wanted = (
-        one
-        for one in history.runs
-        if since <= ended_on(one) or recurs(one) or (keys is not None and one.kept)
+        one for one in history.runs if since <= ended_on(one) or recurs(one) or keys is not None
     )
     entries = [_entry(one, folder, keys, partial(_doubt, systems, today)) for one in wanted]
     inside = [one for one in entries if since <= ended_on(one.past) <= until]
@@ -241,8 +239,6 @@ def ended_on(past: Past) -> date:
 
 def _entry(past: Past, folder: Path, keys: Keys | None, doubt_of: Callable[[Past], str]) -> Entry:
     """A run with its record and seal; only what its evidence says is believed."""
-    if not past.kept:
-        return Entry(past, seal="evidence gone", doubt="its evidence is not there any more")
     place = folder / past.id
     try:
         digest, record = file_digest(place / RECORD), load_record(place)
@@ -348,7 +344,7 @@ def _lapses(duty: Duty, proving: Iterable[Entry], bounds: tuple[date, date]) -> 
 def _failures(entries: Iterable[Entry], runs: Sequence[Past]) -> Iterator[Failure]:
     """Each violated control of a deployment; a re-test is a later run that found it satisfied.
 
-    A run that proves nothing, as it is not signed or its folder is gone, may still have failed.
+    A run that proves nothing, as it is not signed, may still have failed.
     """
     for entry in entries:
         record = entry.record
@@ -384,11 +380,7 @@ def _waivers(entries: Iterable[Entry]) -> Iterator[tuple[str | None, Waiver]]:
 
 
 def _missing_links(entries: Sequence[Entry], since: date, until: date) -> Iterator[str]:
-    """Sentences about runs of the period that another names as the one before it, and that lack.
-
-    A line of the history that puts such a run outside the period does not count: anyone can write
-    it.
-    """
+    """Sentences about runs of the period that another names as the one before it, and that lack."""
     known = {one.past.id for one in entries}
     for entry in entries:
         if entry.record is None:

@@ -1,21 +1,19 @@
 """What earlier runs saw, from the evidence they left in a folder.
 
 The seal shows whether evidence was changed: a run's manifest has the digest of its evidence, and
-the next run's evidence has the digest of that manifest. history.jsonl has a line for each run, so
-that a run is remembered after its folder is gone; a line proves nothing.
+the next run's evidence has the digest of that manifest. A run whose folder is gone is unknown.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import AliasPath, Field, ValidationError
+from pydantic import AliasPath, Field
 
 from drillbook.core.display import printable
 from drillbook.core.files import file_digest, open_file, read_file
@@ -46,8 +44,6 @@ _ROUTES = {
 }
 # Commands that ask for controls of several chapters, by the chapter that only they ask for.
 _COMMANDS = {"drill": "drill", "change": "rehearse", "document": "runbook run"}
-LEDGER = "history.jsonl"
-LARGEST_LEDGER = 256 << 20
 
 
 class Facts(EvidenceModel):
@@ -72,8 +68,6 @@ class Facts(EvidenceModel):
     waived: tuple[str, ...] = Field(default=(), description="controls that a waiver excused")
     objectives: Objectives = Objectives()
     valid_until: date | None = Field(default=None, description="the last day it counts as current")
-    valid_by: Literal["declared", "default"] = "default"
-    dispose_after: date | None = None
 
     @property
     def whose(self) -> str | None:
@@ -138,14 +132,13 @@ class Seen(EvidenceModel):
     backend: Backend = _at("subject", "backend", default=Backend())
     organisation: Organisation = Organisation()
     next_due: date | None = _at("schedule", "next_due")
-    dispose_after: date | None = _at("retention", "dispose_after")
     objectives: Objectives = Objectives()
     seal: Seal = Seal()
     document: DocumentFile | None = _at("subject", "document")
     backup: BackupFile | None = _at("subject", "backup")
 
     def facts(self) -> Facts:
-        """The facts that the ledger remembers."""
+        """The run in short."""
         alike = Facts.model_fields.keys() & Seen.model_fields.keys()
         return Facts(
             **{name: getattr(self, name) for name in alike},
@@ -168,7 +161,6 @@ class Seen(EvidenceModel):
                 if one.verdict is Verdict.CONTRADICTED
             },
             valid_until=self.next_due or next_due_day(self.finished.date(), None),
-            valid_by="declared" if self.next_due else "default",
         )
 
 
@@ -181,16 +173,6 @@ def _question(seen: Seen) -> str:
     what = ", ".join(routes[:1] or chapters) or "verify"
     only = f" {', '.join(seen.selection)}" if seen.selection else ""
     return f"{what}{only}"
-
-
-class LedgerLine(EvidenceModel):
-    """A line of history.jsonl: a run that ended, in short."""
-
-    schema_: Literal["drillbook/history/1"] = Field(alias="schema")
-    run: str
-    finished: Time
-    grade: Grade
-    facts: Facts = Facts()
 
 
 def find_runs(name: str) -> Path:
@@ -210,66 +192,18 @@ def refuse_one_run(folder: Path) -> None:
         raise ReportError(f"{folder} is the folder of one run; give --run-dir {above}")
 
 
-def ledger_path(runs: Path) -> Path:
-    """Where the ledger of a folder of runs is: next to reports/runs, inside any other folder."""
-    ordinary = runs.parts[-2:] == ("reports", "runs")
-    return (runs.parent if ordinary else runs) / LEDGER
-
-
-def load_ledger(path: Path) -> tuple[list[LedgerLine], str | None]:
-    """The lines that can be read, in order, and a sentence about what is wrong, or None."""
-    try:
-        data = read_file(path, LARGEST_LEDGER)
-    except FileNotFoundError:
-        return [], None
-    except OSError as trouble:
-        return [], f"{path}: {trouble.strerror}; runs whose folder is gone are not listed"
-    lines, bad = [], []
-    for number, text in enumerate(data.split(b"\n"), 1):
-        try:
-            lines += [LedgerLine.model_validate_json(text)] if text.strip() else []
-        except (ValidationError, RecursionError):
-            bad.append(number)
-    more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-    return lines, f"{path}: line {bad[0]} cannot be read{more}" if bad else None
-
-
-def remember(run: Run, folder: Path) -> str | None:
-    """Add a line for a run whose evidence is in the folder; None, or the reason it failed."""
-    path = ledger_path(folder.parent)
-    line = LedgerLine(
-        schema="drillbook/history/1",
-        run=run.run.id,
-        finished=run.run.finished,
-        grade=run.subject.grade,
-        facts=Seen.model_validate(run.model_dump(mode="json")).facts(),
-    )
-    text = json.dumps(line.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False)
-    data = f"\n{text}".encode()
-    try:
-        # One write, so that lines of runs that end at the same time do not mix. It begins with a
-        # line break, to end a line that a crash cut off.
-        with path.open("ab", buffering=0) as file:
-            whole = file.write(data) == len(data)
-    except OSError as trouble:
-        return f"{path}: {trouble.strerror}"
-    return None if whole else f"{path}: the disk is full"
-
-
 @dataclass(frozen=True, slots=True)
 class Past:
     """An earlier run.
 
-    kept: its evidence is still in the folder. intact: the evidence is what its seal says, if it has
-    one. document: the operator's own document that was carried out. backup: the one that was
-    drilled. previous: the run that was sealed before it.
+    intact: the evidence is what its seal says, if it has one. document: the operator's own document
+    that was carried out. backup: the one that was drilled. previous: the run sealed before it.
     """
 
     id: str
     finished: Time
     grade: Grade
     facts: Facts = field(default_factory=Facts)
-    kept: bool = True
     intact: bool = True
     document: DocumentFile | None = None
     backup: BackupFile | None = None
@@ -301,20 +235,11 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Earlier runs, oldest first; folders whose evidence cannot be read; what else is wrong.
-
-    changed: the runs that `troubles` says were changed.
-    """
+    """Earlier runs, oldest first; folders whose evidence cannot be read; what else is wrong."""
 
     runs: tuple[Past, ...]
     unreadable: tuple[str, ...]
     troubles: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-
-    @property
-    def kept(self) -> History:
-        """The history without the runs whose evidence is gone."""
-        return replace(self, runs=tuple(one for one in self.runs if one.kept))
 
     def last_comparable(self, run: Past) -> Past | None:
         """The last comparable run that ended before this one."""
@@ -327,7 +252,7 @@ class History:
 def last_good_drill(history: History, instance: str | None) -> Past | None:
     """The newest drill of this instance whose keys opened everything and whose backup lost nothing.
 
-    Only evidence that is there and unchanged counts.
+    Only unchanged evidence counts.
     """
     for past in reversed(history.runs):
         backup, lost = past.backup, past.facts.verdicts.get("DRL-5") is Verdict.VIOLATED
@@ -338,7 +263,7 @@ def last_good_drill(history: History, instance: str | None) -> Past | None:
 
 
 def load_history(folder: Path) -> History:
-    """All runs of a folder of bundles and of its ledger; empty where there is neither."""
+    """All runs of a folder; empty where there is no folder."""
     found: dict[str, Past] = {}
     unreadable, twice = [], []
     for file in sorted(folder.glob(f"*/{RECORD}")):
@@ -356,35 +281,9 @@ def load_history(folder: Path) -> History:
             if file.parent.name != record.id:
                 continue
         found[record.id] = _past(record, intact=_is_as_sealed(file.parent, data))
-    lines, trouble = load_ledger(ledger_path(folder))
-    gone = {
-        line.run: Past(line.run, line.finished, line.grade, line.facts, kept=False)
-        for line in lines
-        if line.run not in found
-    }
-    runs = sorted((found | gone).values(), key=lambda one: one.finished)
-    accused = list(_find_changed(folder, found))
-    troubles = [
-        *([trouble] if trouble else []),
-        *twice,
-        *(
-            f"run {line.run}: its record and {LEDGER} name different {what}"
-            for line in lines
-            if line.run in found
-            for what in _differences(line, found[line.run])
-        ),
-        *(f"run {name}: {said}" for name, said in accused),
-    ]
-    changed = tuple(name for name, _ in accused)
-    return History(tuple(runs), tuple(unreadable), tuple(troubles), changed)
-
-
-def _differences(line: LedgerLine, past: Past) -> Iterator[str]:
-    """What a line of the ledger says in another way than the record; older lines say less."""
-    if line.finished != past.finished:
-        yield "times of its end"
-    if line.facts.verdicts and line.facts.verdicts != past.facts.verdicts:
-        yield "verdicts"
+    runs = sorted(found.values(), key=lambda past: past.finished)
+    troubles = (*twice, *_find_changed(folder, found))
+    return History(tuple(runs), tuple(unreadable), troubles)
 
 
 def past_of(run: Run) -> Past:
@@ -421,21 +320,18 @@ def _is_as_sealed(folder: Path, evidence: bytes) -> bool:
     return RECORD in files and files[RECORD][1] == sha256(evidence)
 
 
-def _find_changed(folder: Path, found: Mapping[str, Past]) -> Iterator[tuple[str, str]]:
-    """Runs whose evidence is not what was sealed, or whose seal is not the one a later run follows.
-
-    Each with a sentence about it.
-    """
+def _find_changed(folder: Path, found: Mapping[str, Past]) -> Iterator[str]:
+    """A sentence on each run that is not as it was sealed, or not as a later run follows it."""
     for name, past in found.items():
         if not past.intact:
-            yield name, f"its {RECORD} and its {MANIFEST} differ: one was changed since"
+            yield f"run {name}: its {RECORD} and its {MANIFEST} differ: one was changed since"
     for name, past in found.items():
         before = past.previous
         if before and before.run in found:
             with suppress(OSError):
                 if file_digest(folder / before.run / MANIFEST) == before.manifest_sha256:
                     continue
-            yield before.run, f"its {MANIFEST} is not the one that run {name} follows"
+            yield f"run {before.run}: its {MANIFEST} is not the one that run {name} follows"
 
 
 def describe_latest(path: str) -> str:

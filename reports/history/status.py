@@ -99,9 +99,8 @@ class Standing(NamedTuple):
 
 
 def standings(runs: Sequence[Past], schedule: Schedule, today: date) -> list[Standing]:
-    """All acts, by runs of deployments whose evidence is there, unchanged, of no planted bug."""
-    kept = [one for one in runs if one.kept and one.is_genuine]
-    counting = [one for one in kept if one.finished.date() <= today]
+    """All acts, by runs of deployments with unchanged evidence and no planted bug."""
+    counting = [one for one in runs if one.is_genuine and one.finished.date() <= today]
     return [_standing(act, counting, schedule, today) for act in ACTS]
 
 
@@ -174,8 +173,8 @@ def main(
     runs = history.runs
     if keys is not None:
         # Whether a run is one that recurs, only its sealed record says.
-        seen = [one.id for one in runs if one.kept]
-        runs = tuple(filter(None, (sealed_past(run_dir, one, Trust(keys)) for one in seen)))
+        sealed = (sealed_past(run_dir, past.id, Trust(keys)) for past in runs)
+        runs = tuple(filter(None, sealed))
     runs = of_system(runs, words.organisation)
     found = standings(runs, words.schedule, now.date())
     if keep:
@@ -192,8 +191,8 @@ def main(
             place += "system_id of one in drillbook.toml"
         if ahead := [one.id for one in runs if one.finished.date() > now.date()]:
             place += f"; of a day in the future, so not counted: {', '.join(ahead)}"
-        kept = [one.id for one in history.runs if one.kept] if keys is not None else []
-        if moved := [one for one in kept if not (run_dir / one).is_dir()]:
+        known = [past.id for past in history.runs] if keys is not None else []
+        if moved := [run for run in known if not (run_dir / run).is_dir()]:
             place += f"; in a folder of another name, so not counted: {', '.join(moved)}"
         write(_lines(history, found, place, counted, quarter, now.date()))
     return FAILED if history.troubles or any(one.overdue for one in found) else PASSED
@@ -252,12 +251,8 @@ def _lines(
     today: date,
 ) -> Iterator[Line]:
     yield from describe_troubles(history)
-    kept = len(history.kept.runs)
-    gone = len(history.runs) - kept
-    runs = f"{kept} run{'s' * (kept != 1)} {place}"
-    runs += f"; {gone} more do not count, as their evidence is gone" if gone > 1 else ""
-    runs += "; 1 more does not count, as its evidence is gone" if gone == 1 else ""
-    yield from wrap(runs, then="  ")
+    number = len(history.runs)
+    yield from wrap(f"{number} run{'s' * (number != 1)} {place}", then="  ")
     if quarter:
         yield from wrap(quarter, then="  ", style=("yellow",))
     if signed is None:

@@ -6,7 +6,6 @@ Formats that are not in it are made from a bundle by `drillbook evidence export`
 from __future__ import annotations
 
 import errno
-import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,14 +14,13 @@ from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
-from drillbook.core import run_directory
 from drillbook.core.files import write_file
 from reports.errors import ReportError
 from reports.evidence import json_file
 from reports.evidence.model import Leak, Redaction, Run
 from reports.export import oscal
 from reports.export.formats import write_document
-from reports.history.runs import load_files, parse_record, refuse_one_run, remember
+from reports.history.runs import load_files, parse_record, refuse_one_run
 from reports.record import run_metadata
 from reports.redaction.redactor import Redactor, is_packed
 from reports.render import html, junit, markdown, pdf
@@ -72,14 +70,8 @@ class Bundle:
         self._names = tuple(names)
         self.sealed = Sealed()
         self.not_linked: str | None = None
-        self.not_remembered: str | None = None
-        self._held: int | None = None
         with _refuse_unwritable(runs):
             self.logs.mkdir(parents=True)
-            # Held while the run lives, so that no prune takes it for an old one. Some file systems
-            # have no locks.
-            with suppress(OSError):
-                self._held = run_directory.hold(self.path)
             free = shutil.disk_usage(runs).free
         if free < _ROOM:
             self.discard()
@@ -99,9 +91,8 @@ class Bundle:
         return self._names == tuple(WRITERS)
 
     def exit_code(self, run: Run) -> int:
-        """That of the run; 3 if it passed, and its seal or its line in the history is missing."""
-        incomplete = self.sealed.trouble or self.not_remembered
-        return run.exit_code or (UNUSABLE if incomplete else PASSED)
+        """That of the run; 3 if it passed and could not be sealed."""
+        return run.exit_code or (UNUSABLE if self.sealed.trouble else PASSED)
 
     def conclude(self, run: Run, report: str, *, quiet: bool, verbose: bool) -> Iterator[Line]:
         """The lines at the end of a run: its result or summary, and how it was sealed."""
@@ -110,22 +101,12 @@ class Bundle:
         if self.not_linked:
             said = f"Not linked: {self.not_linked}. Give commands the folder of this run."
             yield from wrap(said, then="  ", style=("yellow",))
-        if self.not_remembered:
-            said = f"Not in the history: {self.not_remembered}."
-            yield from wrap(said, then="  ", style=("red", "bold"))
 
     def discard(self) -> None:
         """Remove the folder if nothing was written to it."""
         with suppress(OSError):
             self.logs.rmdir()
             self.path.rmdir()
-        self.close()
-
-    def close(self) -> None:
-        """Release the lock on the folder; safe to call twice."""
-        if self._held is not None:
-            os.close(self._held)
-            self._held = None
 
     def add(self, name: str, data: bytes) -> None:
         """Put a file that was made elsewhere into the bundle; call it before write."""
@@ -136,9 +117,8 @@ class Bundle:
     def write(self, redactor: Redactor, assemble: Callable[[Redaction], Run]) -> Run:
         """Write and search everything, again if a secret was found; then seal it.
 
-        Sealing, the link and the line in the history come last; if they fail, what was written
-        stays, and `sealed`, `not_linked` and `not_remembered` say why. A bundle that is not whole
-        is not sealed.
+        Sealing and the link come last; if they fail, what was written stays, and `sealed` and
+        `not_linked` say why. A bundle that is not whole is not sealed.
         """
         seal = self.sealer.facts(self.path.parent)
 
@@ -156,7 +136,6 @@ class Bundle:
         # A run that judged nothing is not linked: the next command is meant for another.
         if run.counts.executed:
             self.not_linked = self._link()
-        self.not_remembered = remember(run, self.path)
         return run
 
     def _link(self) -> str | None:

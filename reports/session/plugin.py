@@ -104,7 +104,7 @@ def record(pytestconfig: pytest.Config) -> Recorder:
 @pytest.fixture(scope="session")
 def _folder_history(pytestconfig: pytest.Config) -> History:
     """The evidence of all earlier runs in the folder this run writes to."""
-    return load_history(runs_folder(pytestconfig)).kept
+    return load_history(runs_folder(pytestconfig))
 
 
 @pytest.fixture(scope="session")

@@ -63,7 +63,6 @@ CASES = [
     ("status", 1),
     ("fleet report drillbook-runs --pubkey drill.key.pub", 1),
     ("catalogue", 0),
-    ("prune --keep-last 1", 0),
     ("doctor --stack embedded", None),
     ("sweep", 0),
     ("images", 0),

@@ -1,4 +1,4 @@
-"""doctor, init, prune and completion: what they say of this machine, and what they leave alone."""
+"""doctor, init, completion and latest: what they say of this machine, and what they leave alone."""
 
 import errno
 import json
@@ -6,9 +6,7 @@ import os
 import re
 import subprocess
 import sys
-import time
 import tomllib
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,9 +19,7 @@ from drillbook.core.errors import NoHost
 from drillbook.stack.containers import compose, docker_engine
 from drillbook.stack.processes import why_unavailable
 from reports.config.declarations import WaiverEntry, Words
-from reports.history import retention
 from reports.history.runs import describe_latest
-from reports.session.bundle import Bundle
 
 PROGRAM = Path(sys.executable).with_name("drillbook")
 
@@ -193,146 +189,21 @@ def test_init_names_every_key_that_can_be_set(name, model):
     assert tomllib.loads(re.sub(r"(?m)^# (?=\[|\w+ = )", "", text))
 
 
-# prune and latest
+# latest
 
 
-def write_run(place, name, finished, grade="deployment", code=1, **verdicts):
-    """The record of a run as far as a history reads it."""
-    record = {
-        "run": {"id": name, "finished": finished.isoformat()},
-        "subject": {"grade": grade},
-        "controls": [{"id": one, "verdict": verdict} for one, verdict in verdicts.items()],
-        "exit_code": code,
-    }
-    (place / name).mkdir()
-    (place / name / "evidence.json").write_text(json.dumps(record))
-
-
-@pytest.fixture
-def runs(folder):
-    """Six failed runs, ten days between each; latest names the oldest but one."""
-    place = folder / "drillbook-runs"
-    now = datetime.now(UTC)
-    names = [f"{now - timedelta(days=10 * age):%Y%m%dT%H%M%SZ}-00000{age}" for age in range(6)]
-    place.mkdir()
-    for age, name in enumerate(names):
-        write_run(place, name, now - timedelta(days=10 * age))
-    (place / "mine").mkdir()
-    (place / "20200101T000000Z-notarun").mkdir()
-    (place / "history.jsonl").write_text("line\n")
-    (place / "latest").symlink_to(names[4])
-    return place, names
-
-
-@pytest.mark.parametrize(
-    ("words", "kept"),
-    [
-        (["--keep-last", "2"], {0, 1, 4}),
-        (["--keep-within", "25d"], {0, 1, 2, 4}),
-        (["--keep-last", "1", "--keep-within", "15d"], {0, 1, 4}),
-        (["--keep-last", "0", "--dry-run"], {0, 1, 2, 3, 4, 5}),
-        (["--keep-last", "0"], {4}),
-    ],
-)
-def test_prune_keeps_what_was_said_and_what_latest_names_and_what_is_no_run(
-    runs, words, kept, capsys
-):
-    place, names = runs
-    assert call("prune", *words, "--output", "json") == 0
-    left = {one.name for one in place.iterdir()}
-    assert left - {*names} == {"mine", "20200101T000000Z-notarun", "history.jsonl", "latest"}
-    assert left & {*names} == {names[one] for one in kept}
-    told = json.loads(capsys.readouterr().out)
-    assert {one["run"] for one in told["kept"]} | {*told["removed"]} == {*names}
-    assert told["dry_run"] == ("--dry-run" in words)
-
-
-def test_prune_keeps_what_something_rests_on(runs, capsys):
-    place, names = runs
-    (place / names[1] / "bundle.zip.approved.json").write_text("{}")
-    proof = "20200101T000000Z-0000aa"
-    write_run(place, proof, datetime(2020, 1, 1, tzinfo=UTC), **{"MIG-1": "satisfied"})
-    assert call("prune", "--keep-last", "0") == 0
-    told = capsys.readouterr().out
-    assert f"kept: {names[1]} (signed off: approved)" in told
-    assert f"kept: {proof} (`drillbook status` rests on it)" in told
-    left = {one.name for one in place.iterdir()}
-    assert left & {*names, proof} == {names[1], names[4], proof}
-
-
-def test_prune_counts_only_runs_with_evidence_as_the_last(runs):
-    place, names = runs
-    tomorrow, old = datetime.now(UTC) + timedelta(days=1), time.time() - 25 * 3600
-    others = [f"{tomorrow:%Y%m%dT%H%M%SZ}-{end}" for end in ("aaaaaa-matrix", "bbbbbb", "cccccc")]
-    for name in (*others, "20260230T000000Z-abcdef"):
-        (place / name).mkdir()
-        os.utime(place / name, (old, old))
-    assert call("prune", "--keep-last", "2") == 0
-    left = {one.name for one in place.iterdir()}
-    assert left & {*names} == {names[0], names[1], names[4]}
-    assert "20260230T000000Z-abcdef" in left
-
-
-def test_prune_keeps_a_run_that_may_be_under_way(runs, capsys):
-    place, names = runs
-    for name in names[:4]:
-        (place / name / "evidence.json").unlink()
-    old = time.time() - 25 * 3600
-    for name in names[1:4]:
-        (place / name / "logs").mkdir()
-        for one in (place / name / "logs", place / name):
-            os.utime(one, (old, old))
-    (place / names[1] / "logs" / "db.log").write_text("under way")
-    bundle = Bundle(place, "20260101T000000Z-0000bb")
-    for one in (bundle.logs, bundle.path, place / names[1] / "logs"):
-        os.utime(one, (old, old))
-    held = run_directory.hold(place / names[2])
-    assert call("prune", "--keep-last", "0") == 0
-    os.close(held)
-    told = capsys.readouterr().out
-    for name in (*names[:3], bundle.path.name):
-        assert f"kept: {name} (it may be under way)" in told
-    assert f"removed: {names[3]}" in told
-    bundle.close()
-    assert call("prune", "--keep-last", "0") == 0
-    assert not bundle.path.exists()
-
-
-def test_prune_goes_on_after_a_run_that_it_cannot_remove(runs, capsys, monkeypatch):
-    place, names = runs
-    remove = retention.shutil.rmtree
-
-    def fail(run):
-        if run.name == names[1]:
-            raise PermissionError(errno.EACCES, "Permission denied", "report.html")
-        remove(run)
-
-    monkeypatch.setattr(retention.shutil, "rmtree", fail)
-    assert call("prune", "--keep-last", "1", "--output", "json") == 3
-    told = json.loads(capsys.readouterr().out)
-    reasons = {one["run"]: one["reason"] for one in told["kept"]}
-    assert reasons[names[1]] == "not removed, or in part: report.html: Permission denied"
-    assert not {names[1], names[4]} & {*told["removed"]}
-    assert {one.name for one in place.iterdir()} & {*names} == reasons.keys()
-
-
-def test_prune_without_a_word_of_what_to_keep_removes_nothing(runs, capsys):
-    place, names = runs
-    assert call("prune") == 3
-    assert "say what to keep; for example: drillbook prune --keep-last" in capsys.readouterr().err
-    assert {*names} <= {one.name for one in place.iterdir()}
-
-
-def test_a_command_on_latest_says_first_which_run_that_is(runs, capsys):
-    place, names = runs
-    record = {"run": {"id": names[4], "finished": "2026-11-26T22:05:00Z"}, "controls": []}
+def test_a_command_on_latest_says_first_which_run_that_is(folder, capsys):
+    name, place = "20261126T210500Z-000004", folder / "drillbook-runs"
+    (place / name).mkdir(parents=True)
+    (place / "latest").symlink_to(name)
+    record = {"run": {"id": name, "finished": "2026-11-26T22:05:00Z"}, "controls": []}
     record |= {"subject": {"grade": "rehearsal"}, "verdict": "satisfied"}
-    (place / names[4] / "evidence.json").write_text(json.dumps(record))
+    (place / name / "evidence.json").write_text(json.dumps(record))
     assert call("evidence", "sign-off", str(place / "latest"), "--act=approved", "--name=Ada") == 3
     first = capsys.readouterr().err.splitlines()[0]
-    said = f"is run {names[4]}, ended 2026-11-26 22:05 UTC: satisfied, rehearsal"
+    said = f"is run {name}, ended 2026-11-26 22:05 UTC: satisfied, rehearsal"
     assert first == f"{place / 'latest'} {said}"
-    assert describe_latest(str(place / names[4])) == ""
+    assert describe_latest(str(place / name)) == ""
     assert describe_latest(str(place / "latest" / "bundle.zip")).endswith(said)
 
 

@@ -14,7 +14,6 @@ from reports.config.declarations import Words
 from reports.errors import BadDeclaration
 from reports.evidence.context import Organisation
 from reports.history import status
-from reports.history.runs import remember
 from reports.notify.notice import Announcement, announce
 from reports.record import run_metadata
 from reports.redaction.redactor import Redactor
@@ -64,6 +63,13 @@ def ran(exit_code=1, name="run-1", **changes):
     return SimpleNamespace(result=result, recorder=recorder, interrupted=facts.interrupted)
 
 
+def leave(run, runs):
+    """Write the record of a run into its folder."""
+    folder = runs / run.result.run.id
+    folder.mkdir()
+    (folder / "evidence.json").write_text(run.result.model_dump_json())
+
+
 def see(one, run):
     manager = SimpleNamespace(get_plugin=lambda _: run)
     one.pytest_sessionstart(SimpleNamespace(config=SimpleNamespace(pluginmanager=manager)))
@@ -98,7 +104,7 @@ def test_a_pass_after_a_failure_is_a_recovery(hooks, tmp_path):
         run = ran(code, f"run-{number}", finished=datetime.now(UTC) + timedelta(hours=number))
         with announcement(hooks, tmp_path) as one:
             see(one, run)
-            remember(run.result, tmp_path / run.result.run.id)
+            leave(run, tmp_path)
             one.end(code)
     assert told(hooks)[0] == [
         "drillbook drill: failed («CANARY»)",
@@ -136,7 +142,7 @@ def test_a_run_that_is_not_sealed_did_not_pass(hooks, tmp_path):
 
 def test_a_run_that_judged_nothing_is_neither_a_pass_nor_a_recovery(hooks, tmp_path):
     failed, run = ran(1, "run-0"), ran(0, finished=datetime.now(UTC) + timedelta(hours=1))
-    remember(failed.result, tmp_path / "run-0")
+    leave(failed, tmp_path)
     away = {"verdict": Verdict.NOT_APPLICABLE}
     controls = tuple(one.model_copy(update=away) for one in run.result.controls)
     run.result = run.result.model_copy(update={"controls": controls, **away})

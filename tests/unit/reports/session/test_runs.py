@@ -197,14 +197,13 @@ def test_broken_world_ends_the_run_with_its_sentence(suite):
     assert record(pytester)["exit_code"] == 3
 
 
-def test_a_run_that_ends_before_it_judged_anything_leaves_no_folder_and_no_line(suite):
+def test_a_run_that_ends_before_it_judged_anything_leaves_no_folder(suite):
     stop = "pytest.exit('no engine answers; start Docker', returncode=3)"
     pytester = suite(one=stop, two=stop)
     result = drilled(pytester)
     assert result.ret == 3
     result.stdout.fnmatch_lines(["no engine answers; start Docker"])
     assert [*pytester.path.glob("reports/runs/*")] == []
-    assert [*pytester.path.rglob("history.jsonl")] == []
 
 
 def test_a_run_that_ends_before_it_judged_anything_keeps_its_logs(suite):
@@ -322,7 +321,6 @@ def test_a_folder_in_the_place_of_latest_costs_no_verdict(suite):
     result = drilled(pytester)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["FAILED. *", "Not linked: *"])
-    assert pytester.path.joinpath("reports/history.jsonl").is_file()
     assert [*pytester.path.glob("reports/runs/.latest-*")] == []
 
 
