@@ -8,7 +8,7 @@ pytest_plugins = [
     "fixtures.oracle.plugin",
     "fixtures.data.plugin",
     "fixtures.session.fetched_backup",
-    "fixtures.session.preflight_fixtures",
+    "fixtures.session.file_fixtures",
     "fixtures.lifecycle.plugin",
     "fixtures.document.plugin",
     "fixtures.session.live_fixtures",

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from drillbook.core import options as o
 from drillbook.core.application import IS_CHECKOUT, PACKAGE, ROOT, install_extra
 from drillbook.core.display import write_json
 from drillbook.core.errors import UNUSABLE, BadInput
-from drillbook.core.files import read_file, write_file
+from drillbook.core.files import write_file
 
 if TYPE_CHECKING:
     from reports.notify.notice import Announcement
@@ -38,13 +37,6 @@ _RUN = (*_RECORD, o.MUTANT, *_REPORTED, *_SPOKEN)
 _BACKUP = (o.BACKUP, o.BACKUP_OPTIONS)
 _NEWEST_BACKUP = (o.NEWEST_BACKUP, o.BACKUP_OPTIONS)
 _FILES = (o.COMPOSE, o.ENV_FILE, o.REPO, o.ESCROW, *_NEWEST_BACKUP)
-_FILE_CHECKS = ("suites/posture", "suites/deployment")
-# What a stack needs takes longer to load than the file checks take to run; only evidence needs it.
-_WITHOUT_STACK = (
-    *("-qq", "--noconftest", "-p", "fixtures.session.preflight_console"),
-    *("-p", "fixtures.session.preflight_fixtures", "-p", "fixtures.session.fetched_backup"),
-    *("-p", "no:xdist", "-p", "no:anyio", "-p", "no:doctest"),
-)
 
 
 def _announce(given: Given) -> Announcement:
@@ -118,24 +110,6 @@ def _runs(folder: str, *fixed: str) -> Callable[[Given], int]:
         return _run(given, [folder], ["--one-question", *fixed, *arguments])
 
     return call
-
-
-def _preflight(given: Given) -> int:
-    files = given.words(*_FILES, o.MUTANT, *_SPOKEN)
-    record = given.words(*_RECORD)
-    if given[o.RUN_DIR]:
-        words = ["--preflight", "--evidence", *files, *record, _called_as(given)]
-        return _call_pytest(words, _FILE_CHECKS)
-    if record:
-        option = record[0].partition("=")[0]
-        raise BadInput(f"{option} needs a record; add --run-dir")
-    with suppress(OSError):
-        # `drillbook init` writes it with every line as a comment.
-        if re.search(rb"(?m)^\[\[waiver\b", read_file(Path("waivers.toml"), 1 << 20)):
-            said = "waivers.toml counts only with --run-dir"
-            sys.stderr.write(f"drillbook preflight: {said}\n")
-    words = ["--preflight", *_WITHOUT_STACK, *files, *given.words(o.FINDINGS)]
-    return _call_pytest(words, _FILE_CHECKS)
 
 
 def _rehearse(given: Given) -> int:
@@ -307,9 +281,8 @@ COMMANDS: Sequence[Command] = (
         "preflight",
         "Check configuration, keys and backups as files.",
         "drillbook preflight --compose docker-compose.yml --env-file .env --repo .",
-        _preflight,
-        options=(*_FILES, *_RECORD, o.MUTANT, *_SPOKEN, o.FINDINGS),
-        defaults={o.RUN_DIR: None},
+        _calls("drillbook.preflight.file_checks", "check_files"),
+        options=(*_FILES, *_SPOKEN, o.FINDINGS),
     ),
     Command(
         "lifecycle",

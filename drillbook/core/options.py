@@ -590,7 +590,6 @@ OWN_QUESTION = Option(
 )
 FIRST = Option("first", TEXT, "specs of this control run before all others")
 CALLED_AS = Option("called-as", TEXT, "the command line that the record names")
-PREFLIGHT = Option("preflight", SWITCH, "run the file checks, nothing else")
 DRILL = Option("drill", SWITCH, "drill the given backup with its keys")
 REHEARSE = Option("rehearse", SWITCH, "rehearse a change of release")
 
@@ -613,7 +612,6 @@ USED_WITH: tuple[tuple[tuple[Option, ...], Option, Callable[[Any], bool]], ...] 
     ((BACKUP_OPTIONS,), BACKUP, bool),
     (_OF_INSTANCE, URL, lambda url: url != "rehearsal"),
     ((SEED_OF_CHOICE,), SELECT, lambda choice: choice.startswith("random:")),
-    ((FINDINGS,), RUN_DIR, operator.not_),
     ((VERIFY_FROM, VERIFY_TO), TO_DATABASE, operator.not_),
     ((COMMAND_IMAGE,), SCHEDULER, lambda scheduler: scheduler in ("kubernetes", "coolify")),
     ((PUBKEY,), INSTANCES, operator.not_),

@@ -47,7 +47,7 @@ _UNREACHED = " was never reached at "
 _OPTIONS = {
     "embedded": ["--stack=embedded"],
     "containers": ["--stack=containers"],
-    "files": ["--preflight"],
+    "files": ["--stack=embedded"],
     "remote": ["--stack=remote", "--url=rehearsal", "--one-question"],
 }
 _PREDICTED = ROOT / "tests" / "predicted.toml"

@@ -25,9 +25,9 @@ def test_compose_file_is_sound(own_composition, findings, step):
 
 
 @pytest.mark.control("DEP-5")
-def test_documented_patterns_find_the_containers(composition, findings, observe, step):
+def test_documented_patterns_find_the_containers(checked_files, findings, observe, step):
     with step("apply the documented patterns to the names that Coolify and compose generate"):
-        missed = findings(compose_checks.find_unmatched_ways(composition.compose))
+        missed = findings(compose_checks.find_unmatched_ways(checked_files.compose))
         observe("names_lack_the_word" if missed else "names_match_patterns")
         if missed:
             observe("wipe_selects_by_a_word")
@@ -35,12 +35,12 @@ def test_documented_patterns_find_the_containers(composition, findings, observe,
 
 
 @pytest.mark.control("DEP-6")
-def test_the_database_still_gets_fixes(composition, findings, observe, step):
+def test_the_database_still_gets_fixes(checked_files, findings, observe, step):
     today = datetime.now(UTC).date()
     with step("look up until when the release of PostgreSQL that the file names receives fixes"):
-        past = findings(compose_checks.find_end_of_life(composition.compose, today))
+        past = findings(compose_checks.find_end_of_life(checked_files.compose, today))
         year_ago = today - timedelta(days=365)
-        long_past = compose_checks.has_end_of_life_before(composition.compose, year_ago)
+        long_past = compose_checks.has_end_of_life_before(checked_files.compose, year_ago)
         old = "postgresql_long_past_its_end" if long_past else "postgresql_past_its_end"
         observe(old if past else "postgresql_gets_fixes")
         assert past == []

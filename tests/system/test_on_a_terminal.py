@@ -36,7 +36,7 @@ def on_a_terminal(*options):
 
 
 def test_it_ends_without_a_traceback_and_counts_what_it_did(tmp_path):
-    options = ["--evidence", "--preflight", "--compose=compose/docker-compose.coolify.yml"]
+    options = ["--evidence", "--stack=embedded"]
     options += ["-p", "no:cacheprovider", f"--run-dir={tmp_path}"]
     code, printed = on_a_terminal("suites/posture", "suites/deployment", *options)
     assert "Traceback" not in printed

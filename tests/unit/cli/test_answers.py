@@ -2,9 +2,7 @@
 
 import json
 import subprocess
-import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +14,6 @@ from drillbook.stack import sweep
 from tests.support.backups import KEYS, whole
 from tests.support.bundles import key, latest, sealed
 
-PROGRAM = Path(sys.executable).with_name("drillbook")
 PHRASINGS = tomllib.loads((ROOT / "tests" / "runbook_phrasings.toml").read_text())
 RUNBOOK = f"# Infisical\n\n{next(iter(PHRASINGS.values()))['finds'][0]}\n"
 FLEET = "[[instance]]\nname = 'a'\nlabel = 'b'\ncadence = 'weekly'\nbackup = 'c'\nenv_file = 'd'\n"
@@ -41,11 +38,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def call(line, capsys):
-    """The exit code of a command, and its standard output. Those that call pytest are no guests."""
-    if not line.startswith("preflight"):
-        return run(COMMANDS, line.split()), capsys.readouterr().out
-    done = subprocess.run([PROGRAM, *line.split()], capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout
+    """The exit code of a command, and its standard output."""
+    return run(COMMANDS, line.split()), capsys.readouterr().out
 
 
 CASES = [
@@ -121,9 +115,3 @@ def test_findings_have_a_place_as_code_hosts_show_them(folder, capsys, line):
     places = [place for one in found["results"] for place in one.get("locations", ())]
     named = [one["physicalLocation"]["artifactLocation"]["uri"] for one in places]
     assert line.split()[-1] in named
-
-
-def test_of_a_record_evidence_json_is_the_form_for_programs(folder, capsys):
-    line = "preflight --env-file .env --run-dir drillbook-runs --output json"
-    assert run(COMMANDS, line.split()) == 3
-    assert "--output is not used with --run-dir" in capsys.readouterr().err

@@ -20,9 +20,8 @@ from fixtures.lifecycle import plugin as lifecycle
 from fixtures.session import (
     drill_fixtures,
     fetched_backup,
+    file_fixtures,
     live_fixtures,
-    preflight_console,
-    preflight_fixtures,
     stacks,
     workers,
 )
@@ -155,7 +154,6 @@ WRONG = [
         "--backup-options is not used without --backup",
     ),
     ("preflight --backup-options .env", "--backup-options is not used without --backup"),
-    ("preflight --output json --run-dir x", "--output is not used with --run-dir x; leave it out"),
     *(
         (
             f"rehearse backup.sql.gz --env-file keys.env --to-database 17 {name} runs/on-v1",
@@ -185,7 +183,7 @@ WRONG = [
     ("verify --sign drill.key --signing-key-env KEY", "exclude each other"),
     ("evidence verify bundle.zip --unsigned --pubkey drill.key.pub", "exclude each other"),
     ("evidence sign-off bundle.zip --act approved", "--name is missing"),
-    ("preflight --certified", "--certified needs a record; add --run-dir"),
+    ("preflight", "nothing to check: give --compose, --env-file, --repo, --escrow or --backup"),
 ]
 
 
@@ -337,11 +335,6 @@ WRONG_VARIABLES = [
         {"DRILLBOOK_SIGNING_KEY": "drill.key"},
         "DRILLBOOK_SIGNING_KEY and --signing-key-env exclude each other",
     ),
-    (
-        "preflight --output json",
-        {"DRILLBOOK_RUN_DIR": "runs"},
-        "--output is not used with DRILLBOOK_RUN_DIR runs; leave it out",
-    ),
 ]
 
 
@@ -398,7 +391,6 @@ def test_a_variable_of_an_options_name_sets_it(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("line", "name", "value"),
     [
-        ("preflight --run-dir runs", "OUTPUT", "json"),
         ("live rehearsal", "ENV_FILE", ".env"),
         ("key check backup.sql --env-file .env", "SEED", "1"),
     ],
@@ -450,22 +442,6 @@ def test_a_key_that_others_can_read_is_warned_of(folder, monkeypatch, capsys, co
     said = f"drillbook {line[0]}: warning: keys.env holds a key, and others can read it"
     assert run(COMMANDS, line) == 0
     assert capsys.readouterr().err.startswith(said)
-
-
-@pytest.mark.parametrize(
-    ("text", "words", "said"),
-    [
-        ("[[waiver]]\n", [], "drillbook preflight: waivers.toml counts only with --run-dir\n"),
-        ("[[waiver]]\n", ["--run-dir=runs"], ""),
-        ("# [[waiver]]\n", [], ""),
-    ],
-)
-def test_a_preflight_without_a_record_says_that_waivers_do_not_count(
-    folder, monkeypatch, capsys, text, words, said
-):
-    monkeypatch.setattr("drillbook.cli.commands._call_pytest", lambda *_: 0)
-    (folder / "waivers.toml").write_text(text)
-    assert (run(COMMANDS, ["preflight", *words]), capsys.readouterr().err) == (0, said)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=[one.name for one in COMMANDS])
@@ -595,20 +571,15 @@ def test_pytest_knows_every_option_of_a_command_that_runs_specs():
     declared = Declared()
     # These pytest has itself.
     declared.addoption("--quiet", "--verbose")
-    for one in (plugin, stacks, workers, preflight_fixtures, drill_fixtures, live_fixtures):
+    for one in (plugin, stacks, workers, file_fixtures, drill_fixtures, live_fixtures):
         one.pytest_addoption(declared)
     for one in (lifecycle, fetched_backup):
         one.pytest_addoption(declared)
     specs = [one for one in COMMANDS if {options.SEED, options.VERBOSE} < {*one.options}]
-    assert len(specs) == 7
+    assert len(specs) == 6
     for one in specs:
-        own = {options.FINDINGS, options.PING, options.PING_FILE, options.METRICS}
+        own = {options.PING, options.PING_FILE, options.METRICS}
         assert {f"--{option.name}" for option in set(one.options) - own} <= declared.names
-    alone = Declared()
-    preflight_console.pytest_addoption(alone)
-    # Findings without a record are told in a form of their own.
-    assert alone.names - {"--output"} < declared.names
-    assert "--output" in alone.names
 
 
 def test_make_refuses_a_value_and_shows_the_command():

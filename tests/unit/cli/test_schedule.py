@@ -145,7 +145,6 @@ def test_it_is_said_what_a_container_has(folder, capsys, scheduler):
         (f"key check b.sql --env-file=K={'T0ken'.ljust(43, '0')}=", "a key would stand in a file"),
         ("drill --rto=4h https://T0ken@bucket/b", "into the file of --backup-options"),
         ("drill restic:rest:https://u:T0ken@bucket/", "into the environment of restic"),
-        ("preflight --env-file y --run-dir r --output json", "--output is not used here"),
         ("key check b.sql --env-file y --seed 7", "--seed is not used here"),
     ],
 )

@@ -8,8 +8,8 @@ from drillbook.core import dotenv
 from drillbook.core.errors import BadInput, Unsupported
 from drillbook.infisical.settings import Settings
 from drillbook.preflight import compose_checks, compose_file, key_strength
+from drillbook.preflight.given_files import GivenFiles
 from fixtures.mutants.file_bugs import SOUND, env
-from fixtures.session.preflight_fixtures import Given, variables_of_dotenv
 from tests.support.compose_documents import about, linter, reader, service
 
 FILE = SOUND.read_text()
@@ -546,13 +546,12 @@ def test_a_service_that_is_not_there_is_named(tmp_path):
 
 def test_the_file_that_compose_reads_by_itself_is_read_where_none_was_given(tmp_path):
     compose, beside, other = (tmp_path / one for one in ("compose.yml", ".env", "other.env"))
-    given = Given(compose=compose)
-    assert variables_of_dotenv(given) == {}
+    assert GivenFiles(compose=compose).variables_of_dotenv == {}
     beside.write_text("# nothing yet\n")
-    assert variables_of_dotenv(given) == {}
+    assert GivenFiles(compose=compose).variables_of_dotenv == {}
     beside.write_text("VERSION=v0.154.6\n")
-    assert dict(variables_of_dotenv(given)) == {"VERSION": "v0.154.6"}
-    assert variables_of_dotenv(Given(compose=compose, env_file=other)) == {}
+    assert dict(GivenFiles(compose=compose).variables_of_dotenv) == {"VERSION": "v0.154.6"}
+    assert GivenFiles(compose=compose, env_file=other).variables_of_dotenv == {}
 
 
 @pytest.mark.parametrize("by_docker", [False, True])

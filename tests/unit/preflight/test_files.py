@@ -12,22 +12,23 @@ import secrets
 import shutil
 import string
 import subprocess
-from types import SimpleNamespace
 
 import pytest
 
 from drillbook.backup.facts import examine
 from drillbook.backup.integrity import write_checksum
+from drillbook.cli.commands import COMMANDS
+from drillbook.cli.parser import run
 from drillbook.core import dotenv
-from drillbook.core.application import ROOT
 from drillbook.core.display import Finding, Result, write_sarif
 from drillbook.core.errors import BadInput, StackTrouble, Unsupported
 from drillbook.infisical.settings import Settings
 from drillbook.preflight import backupfile, compose_file, git_scan, key_strength
+from drillbook.preflight.file_checks import Answer
 from drillbook.preflight.git_scan import Repository, first_lines, needles, pieces
+from drillbook.preflight.given_files import GivenFiles
 from fixtures.mutants.file_bugs import SOUND, backup, commit, encrypted_root, repository
-from fixtures.session import preflight_console, preflight_fixtures
-from fixtures.session.preflight_fixtures import Given, variables_of_dotenv
+from fixtures.session import file_fixtures
 from tests.support.backups import KEYS, SAMPLES, without_rows
 
 KEY = "3f9c1a7e5b2d8046c1e9f7a35d0b8264"
@@ -452,8 +453,11 @@ def test_a_credential_in_a_file_of_any_name_is_found_and_can_be_allowed(tmp_path
 
 def test_a_name_that_is_not_text_is_printed_and_placed(tmp_path, capsys):
     name = os.fsdecode(b"bad\xff\x1b[2J\n.env")
-    preflight_console._say([f"{name}:1: a finding", "the end"])
-    assert capsys.readouterr().out == "bad\ufffd\ufffd[2J\ufffd.env:1: a finding\nthe end\n"
+    (tmp_path / "repo").mkdir()
+    subprocess.run(["git", "init", "-q", tmp_path / "repo"], check=True)
+    (tmp_path / "repo" / name).write_text(f"login {TOKEN}\n")
+    assert run(COMMANDS, ["preflight", "--repo", str(tmp_path / "repo")]) == 1
+    assert "bad\ufffd\ufffd[2J\ufffd.env:1: looks like a cred" in capsys.readouterr().out
     write_sarif("t", {"R": {}}, [Result("R", "text", name, 1)])
     (result,) = json.loads(capsys.readouterr().out)["runs"][0]["results"]
     place = result["locations"][0]["physicalLocation"]["artifactLocation"]
@@ -462,42 +466,31 @@ def test_a_name_that_is_not_text_is_printed_and_placed(tmp_path, capsys):
 
 @pytest.mark.parametrize("broken", [{}, {"KEY-11": "the git history cannot be read"}])
 def test_a_check_that_did_not_end_is_in_sarif_and_not_read_as_no_finding(capsys, broken):
-    config = SimpleNamespace(
-        rootpath=ROOT, getoption=lambda *_: "sarif", option=SimpleNamespace(verbose=0)
-    )
-    preflight = preflight_console.Preflight(config)
-    preflight.broken = broken
-    preflight.findings = {"KEY-8": [Finding(".env", 1, "too short", "make another")]}
-    preflight.claims = {"DEP-1": [Finding("", None, "the runbook says otherwise", "")]}
-    preflight._as_sarif()
-    (run,) = json.loads(capsys.readouterr().out)["runs"]
-    # A claim fails no run.
-    levels = {one["ruleId"]: one["level"] for one in run["results"]}
-    assert levels == {"KEY-8": "error", "DEP-1": "warning"}
-    (call,) = run["invocations"]
-    said = [one["message"]["text"] for one in call["toolExecutionNotifications"]]
-    assert said == [f"not finished: {one}: {why}" for one, why in broken.items()]
+    answer = Answer({name: {"title": "T", "claim": "C"} for name in ("KEY-8", "DEP-5")})
+    answer.not_finished = broken
+    answer.findings = {"KEY-8": [Finding(".env", 1, "too short", "make another")]}
+    answer.corrections = {"DEP-5": [Finding("", None, "the runbook says otherwise", "")]}
+    answer.write_sarif()
+    (document,) = json.loads(capsys.readouterr().out)["runs"]
+    # A correction of the runbook fails nothing.
+    levels = {result["ruleId"]: result["level"] for result in document["results"]}
+    assert levels == {"KEY-8": "error", "DEP-5": "warning"}
+    (call,) = document["invocations"]
+    said = [note["message"]["text"] for note in call["toolExecutionNotifications"]]
+    assert said == [f"not finished: {control}: {why}" for control, why in broken.items()]
     assert call["executionSuccessful"] is not bool(broken)
 
 
-@pytest.mark.parametrize(
-    ("end", "said"),
-    [
-        (KeyboardInterrupt(), "interrupted; nothing is decided"),
-        (pytest.exit.Exception("x.env: no key", returncode=3), "x.env: no key"),
-    ],
-)
-def test_a_preflight_that_was_interrupted_answers_nothing(capsys, end, said):
-    config = SimpleNamespace(
-        rootpath=ROOT, getoption=lambda *_: "json", option=SimpleNamespace(verbose=0)
-    )
-    preflight = preflight_console.Preflight(config)
-    preflight.checked = ["KEY-8"]
-    preflight.pytest_keyboard_interrupt(SimpleNamespace(value=end))
-    session = SimpleNamespace(exitstatus=pytest.ExitCode.INTERRUPTED)
-    preflight.pytest_sessionfinish(session)
-    assert session.exitstatus == 3
-    assert capsys.readouterr() == ("", f"drillbook preflight: {said}\n")
+def test_a_preflight_that_was_interrupted_answers_nothing(capsys, monkeypatch, tmp_path):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Answer, "carry_out", interrupt)
+    (tmp_path / ".env").write_text("A=b\n")
+    line = ["preflight", "--env-file", str(tmp_path / ".env"), "--output", "json"]
+    assert run(COMMANDS, line) == 3
+    said = "drillbook preflight: interrupted; nothing is decided\n"
+    assert tuple(capsys.readouterr()) == ("", said)
 
 
 def make_endless(file, kind):
@@ -523,9 +516,9 @@ def test_an_endless_list_of_what_is_allowed_is_refused(tmp_path, kind):
 
 def test_a_huge_dotenv_next_to_the_compose_file_is_refused(tmp_path):
     make_endless(tmp_path / ".env", "sparse")
-    given = Given(compose=tmp_path / "compose.yml")
+    given = GivenFiles(compose=tmp_path / "compose.yml")
     with pytest.raises(BadInput, match=r"\.env: more than 1 MiB.*; mend it, or give --env-file"):
-        variables_of_dotenv(given)
+        _ = given.variables_of_dotenv
 
 
 @pytest.mark.timeout(20)
@@ -553,7 +546,7 @@ def test_a_backslash_at_the_end_of_a_quoted_row(tmp_path, row, value):
 
 def test_a_finding_is_shown_whole():
     one = Finding("x.env", 1, "a" * 300, "b" * 300)
-    compare = preflight_fixtures.pytest_assertrepr_compare
+    compare = file_fixtures.pytest_assertrepr_compare
     assert compare("==", [one], []) == [
         "findings == []",
         "",
