@@ -33,7 +33,7 @@ def test_a_bug_is_planted_for_those_who_imported_the_name(planted):
 
 
 def test_it_is_gone_when_the_block_ends():
-    with planting("MissesSilently"):
+    with planting("SelectsNothing"):
         assert wipe_selection(ONE, "1").missed == ()
     assert wipe_selection(ONE, "1").missed == ("data",)
 
