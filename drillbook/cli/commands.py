@@ -11,6 +11,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,25 +32,18 @@ _DECLARED = (o.RUN_DIR, o.CONFIG, o.WAIVERS, o.CERTIFIED, o.REASON, o.OPERATOR)
 _SIGNED = (o.SIGNING_KEY, o.SIGNING_KEY_ENV, o.TSA)
 _RECORD = (*_DECLARED, *_SIGNED, o.SEED)
 _SPOKEN = (o.QUIET, o.VERBOSE)
-_PINGED = (o.PING, o.PING_FILE)
-_REPORTED = (*_PINGED, o.METRICS)
-_RUN = (*_RECORD, o.MUTANT, *_REPORTED, *_SPOKEN)
+_ANNOUNCED = (o.ON_END, o.PING_FILE, o.RECEIVERS_FILE)
+_RUN = (*_RECORD, o.MUTANT, *_ANNOUNCED, *_SPOKEN)
 _BACKUP = (o.BACKUP, o.BACKUP_OPTIONS)
 _NEWEST_BACKUP = (o.NEWEST_BACKUP, o.BACKUP_OPTIONS)
 _FILES = (o.COMPOSE, o.ENV_FILE, o.REPO, o.ESCROW, *_NEWEST_BACKUP)
 
 
 def _announce(given: Given) -> Announcement:
-    """A context manager that reports how the command ended; `end` takes the exit code.
-
-    The command has _PINGED or _REPORTED among its options, and o.CONFIG.
-    """
+    """What reports how the command ended; it has _ANNOUNCED among its options."""
     from reports.notify.notice import announce
 
-    # No process of a run should inherit it.
-    os.environ.pop(o.PING.variable, None)
-    pinging = [one.name for one in COMMANDS if o.PING in one.options]
-    return announce(given.command.name, Path.cwd(), given.values, pinging)
+    return announce(given.command.name, Path.cwd(), given.values)
 
 
 def _call_pytest(
@@ -82,8 +76,8 @@ def _run_specs(
     given: Given, folders: Sequence[str], fixed: Sequence[str], plugins: Sequence[object] = ()
 ) -> int:
     """Run the specs of some folders with the options that the command was given; the exit code."""
-    own = (o.PING, o.PING_FILE, o.METRICS)
-    words = given.words(*(option for option in given.command.options if option not in own))
+    own = given.command.options
+    words = given.words(*(option for option in own if option not in _ANNOUNCED))
     return _call_pytest(["--evidence", *fixed, *words, _called_as(given)], folders, plugins)
 
 
@@ -94,8 +88,8 @@ def _run(given: Given, folders: Sequence[str], fixed: Sequence[str]) -> int:
         from drillbook.keys.key_files import warn_of_permissions
 
         warn_of_permissions(given.command.name, given[o.KEY_FILE])
-    with _announce(given) as announcement:
-        return announcement.end(_run_specs(given, folders, fixed, [announcement]))
+    announcement = _announce(given)
+    return announcement.watch(lambda: _run_specs(given, folders, fixed, [announcement]))
 
 
 def _verify(given: Given) -> int:
@@ -144,15 +138,15 @@ def _name_latest(given: Given) -> None:
 def _check_backup(given: Given) -> int:
     from drillbook.cli.offline_checks import check_backup
 
-    with _announce(given) as announcement:
-        return announcement.end(check_backup(given.named))
+    return _announce(given).watch(lambda: check_backup(given.named))
 
 
 def _status(given: Given) -> int:
     from reports.history import status
+    from reports.notify.metrics import write_metrics
 
-    with _announce(given) as announcement:
-        return announcement.end(status.main(given.named, announcement.keep_standings))
+    report = partial(write_metrics, Path(given[o.METRICS])) if given[o.METRICS] else None
+    return _announce(given).watch(lambda: status.main(given.named, report))
 
 
 def _fleet(name: str) -> Callable[[Given], int]:
@@ -309,7 +303,7 @@ COMMANDS: Sequence[Command] = (
         arguments=(o.PIPED_BACKUP,),
         options=(
             *(o.KEY_FILES, o.BACKUP_OPTIONS, o.SELECT, o.SEED_OF_CHOICE, o.MAX_AGE),
-            *(o.DROP, o.KEEP_AT_LEAST, o.OUTPUT, o.CONFIG, *_PINGED),
+            *(o.DROP, o.KEEP_AT_LEAST, o.OUTPUT, *_ANNOUNCED),
         ),
         needs=(o.KEY_FILES,),
     ),
@@ -446,7 +440,7 @@ COMMANDS: Sequence[Command] = (
         "Show what was last drilled and tried out, and what is due.",
         "drillbook status --pubkey drill.key.pub",
         _status,
-        options=(o.RUN_DIR, o.CONFIG, o.PUBKEY, *_REPORTED, o.OUTPUT),
+        options=(o.RUN_DIR, o.CONFIG, o.PUBKEY, o.METRICS, *_ANNOUNCED, o.OUTPUT),
     ),
     Command(
         "fleet enqueue",

@@ -25,7 +25,6 @@ from drillbook.core.options import (
     BACKUP,
     BACKUP_OPTIONS,
     EXCLUSIVE,
-    PING,
     USED_WITH,
     Option,
     default,
@@ -34,8 +33,8 @@ from drillbook.core.options import (
     nearest,
 )
 
-# Variables for processes of the harness; every other DRILLBOOK_ variable is of an option.
-_INTERNAL = ("RUN", "MAKE", "FUZZ", "OFFERS", "PLANT", "RELEASE")
+# Variables that no option has: of the harness's processes, a monitor's address, what --on-end gets.
+_INTERNAL = ("RUN", "MAKE", "FUZZ", "OFFERS", "PLANT", "RELEASE", "PING", "EXIT_CODE", "EVIDENCE")
 _PROGRAM = "drillbook"
 # Where a context keeps the words of its command line.
 _TYPED = "drillbook.typed"
@@ -346,14 +345,12 @@ class _Command(click.Command):
     ) -> str:
         """What the environment gave, as words that complete the command line in the record.
 
-        The address of a monitor is left out: anyone who knows it can report to it. So is what is
-        ignored: the completed line would be refused.
+        What is ignored is left out: the completed line would be refused.
         """
 
         def is_from_there(one: Option) -> bool:
             source = ctx.get_parameter_source(one.key)
-            used = one is not PING and one not in ignored
-            return used and source is ParameterSource.ENVIRONMENT
+            return one not in ignored and source is ParameterSource.ENVIRONMENT
 
         words = given.words(*filter(is_from_there, self._command.options))
         words += [str(given[one]) for one in filter(is_from_there, self._command.arguments)]

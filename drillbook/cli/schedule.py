@@ -61,8 +61,6 @@ def check_line(commands: Sequence[Command], words: Sequence[str]) -> str:
     flags = [flag for option in known[name].options for flag in option.flags]
     for word in words[count:]:
         flag, _, value = word.partition("=")
-        if flag in o.PING.flags:
-            raise BadInput(f"{flag} would stand in a file that others read; give --ping-file")
         if flag.startswith("--") and flag not in flags:
             raise BadInput(f"{name} has no option {flag}{o.nearest(flag, flags)}")
         _refuse_secret(value if flag.startswith("--") else word)

@@ -188,6 +188,13 @@ def _new_file(value: str) -> str:
     return "" if path.parent.is_dir() else f"the folder {path.parent} does not exist"
 
 
+def _metrics_file(value: str) -> str:
+    known = value.endswith(".prom")
+    return (
+        _new_file(value) if known else f"{value}: the collector reads only names that end in .prom"
+    )
+
+
 def _new_folder(value: str) -> str:
     path = Path(value).expanduser()
     return f"{value} is a file; give a folder" if path.exists() and not path.is_dir() else ""
@@ -341,7 +348,7 @@ _GROUPS = {
     "Your files": "env-file new-env-file repo escrow backup backup-options select credential",
     "Limits": "rto rpo max-age drop keep-at-least statement-limit outage",
     "The record": "run-dir config waivers reason instance operator signing-key signing-key-env tsa",
-    "Monitoring": "ping ping-file metrics",
+    "Monitoring": "on-end ping-file receivers-file metrics",
     "The terminal": "quiet verbose",
 }
 
@@ -481,12 +488,15 @@ TSA = Option(
     "tsa", Kind("URL|file", _or("file", _web)), "time-stamp authority (RFC 3161); file: by hand"
 )
 
-# Where the outcome of a command is reported. The address of a ping is a credential.
-PING = Option(
-    "ping", Kind("URL", _web), "ping this monitor at start and end (healthchecks, Uptime Kuma)"
+# Where the outcome of a command is reported. An address is a credential.
+ON_END = Option("on-end", TEXT, "run this in a shell at the end; it gets exit code and evidence")
+PING_FILE = Option("ping-file", FILE, "mode 0600: address that a monitor expects a ping on")
+RECEIVERS_FILE = Option(
+    "receivers-file", FILE, "mode 0600: addresses of Apprise that hear of a failure"
 )
-PING_FILE = Option("ping-file", FILE, "mode 0600: a monitor's URL, or `COMMAND URL` on each line")
-METRICS = Option("metrics", NEW_FILE, "write metrics for Prometheus to FILE.prom")
+METRICS = Option(
+    "metrics", Kind("FILE", _metrics_file), "write metrics for Prometheus to FILE.prom"
+)
 
 # How much a run says; pytest has these itself.
 QUIET = Option("quiet", SWITCH, "print only the result")
@@ -598,7 +608,6 @@ EXCLUSIVE = (
     *((CERTIFIED, one) for one in (MUTANT, WAIVERS, CONTROLS)),
     (SIGNING_KEY, SIGNING_KEY_ENV),
     (QUIET, VERBOSE),
-    (PING, PING_FILE),
     (NEWER, TO_DATABASE),
     (RECIPIENT, PASSPHRASE_FILE, PLAINTEXT),
     (PUBKEY, UNSIGNED),

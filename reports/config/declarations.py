@@ -25,7 +25,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
@@ -58,7 +58,6 @@ from reports.verdict import HOLDS, IDLE, Verdict
 CONFIG, WAIVERS = Path("drillbook.toml"), Path("waivers.toml")
 Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:drillbook:run")
-Event = Literal["fail", "recover", "stale", "due", "success"]
 NonBlank = Annotated[str, Field(pattern=r"\S")]
 
 
@@ -155,15 +154,6 @@ class DeclaredRetention(EvidenceModel):
     years: Annotated[int, Field(ge=1, le=100)] | None = None
 
 
-class Notify(EvidenceModel):
-    """Who is notified how a command ended; paths are relative to drillbook.toml."""
-
-    ping_file: str | None = None
-    receivers_file: str | None = None
-    metrics: str | None = None
-    on: tuple[Event, ...] = ("fail", "recover", "stale", "due")
-
-
 class Words(EvidenceModel):
     """The whole drillbook.toml."""
 
@@ -177,7 +167,6 @@ class Words(EvidenceModel):
     declared: dict[str, Any] = Field(default={})
     sign_off: Signatories = Signatories()
     retention: DeclaredRetention = DeclaredRetention()
-    notify: Notify = Notify()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,19 +184,14 @@ def load(folder: Path, config: str | None, waiver_file: str | None, known: Catal
 
     BadDeclaration says what is wrong with which key of which file.
     """
-    _, words, source = load_words(folder, config)
+    path = _find(folder, config, CONFIG)
+    words, source = Words(), None
+    if path:
+        words, sha256 = load_toml(path, Words)
+        source = Declaration(file=path.name, sha256=sha256)
     waived = _find(folder, waiver_file, WAIVERS)
     accepted = load_waivers(waived, known) if waived else ()
     return Declared(words, source, accepted)
-
-
-def load_words(folder: Path, config: str | None) -> tuple[Path, Words, Declaration | None]:
-    """The path, words and digest of drillbook.toml; empty words if there is no file."""
-    path = _find(folder, config, CONFIG)
-    if path is None:
-        return folder / CONFIG, Words(), None
-    words, sha256 = load_toml(path, Words)
-    return path, words, Declaration(file=path.name, sha256=sha256)
 
 
 def _find(folder: Path, named: str | None, usual: Path) -> Path | None:

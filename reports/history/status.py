@@ -161,9 +161,9 @@ def describe_quarter(found: Sequence[Standing], schedule: Schedule, now: datetim
 
 def main(
     given: SimpleNamespace,
-    keep: Callable[[History, Sequence[Standing]], None] | None = None,
+    report: Callable[[str, Sequence[Past], Sequence[Standing], datetime], None] | None = None,
 ) -> int:
-    """Print what is due; `keep` gets the result."""
+    """Print what is due; then `report` gets the declared system, its runs, and how acts stand."""
     run_dir = Path(given.run_dir)
     words = declarations.load(Path.cwd(), given.config, None, controls.load()).words
     keys = load_trusted_keys(*given.pubkey) if given.pubkey else None
@@ -177,8 +177,6 @@ def main(
         runs = tuple(filter(None, sealed))
     runs = of_system(runs, words.organisation)
     found = standings(runs, words.schedule, now.date())
-    if keep:
-        keep(history, found)
     counted = None if keys is None else len(runs)
     quarter = describe_quarter(found, words.schedule, now)
     if given.output == "json":
@@ -195,6 +193,8 @@ def main(
         if moved := [run for run in known if not (run_dir / run).is_dir()]:
             place += f"; in a folder of another name, so not counted: {', '.join(moved)}"
         write(_lines(history, found, place, counted, quarter, now.date()))
+    if report:
+        report(words.organisation.identity or "", runs, found, now)
     return FAILED if history.troubles or any(one.overdue for one in found) else PASSED
 
 

@@ -370,7 +370,6 @@ def kept(line):
 
 def test_a_backup_that_the_environment_names_is_in_the_line(folder, monkeypatch):
     monkeypatch.setenv("DRILLBOOK_BACKUP", "sftp://ada:geheim@h/b c")
-    monkeypatch.setenv("DRILLBOOK_PING", "https://hc-ping.com/geheim")
     given = kept("drill --env-file .env")
     assert given.line == "drillbook drill --env-file .env 'sftp://ada:geheim@h/b c'"
     assert run_metadata.command([], given.line).endswith(" 'sftp://…@h/b c'")
@@ -578,7 +577,7 @@ def test_pytest_knows_every_option_of_a_command_that_runs_specs():
     specs = [one for one in COMMANDS if {options.SEED, options.VERBOSE} < {*one.options}]
     assert len(specs) == 6
     for one in specs:
-        own = {options.PING, options.PING_FILE, options.METRICS}
+        own = {options.ON_END, options.PING_FILE, options.RECEIVERS_FILE}
         assert {f"--{option.name}" for option in set(one.options) - own} <= declared.names
 
 

@@ -135,7 +135,6 @@ def test_it_is_said_what_a_container_has(folder, capsys, scheduler):
     [
         ("dril x.sql", "no command dril; did you mean drill?"),
         ("drill x.sql --env-fil y", "drill has no option --env-fil; did you mean --env-file?"),
-        ("drill x.sql --ping=https://a/T0ken", "give --ping-file"),
         ("runbook", "no command runbook"),
         ("drillbook drill x.sql --env-file y", "without the word drillbook"),
         ("key recover x.sql --env-file y --out z.age --recipient age1", "from the second time on"),
