@@ -14,8 +14,9 @@ from drillbook.core.application import ROOT
 from drillbook.core.errors import BadInput, NotGiven
 from drillbook.core.files import read_file
 from drillbook.infisical.settings import Settings
-from drillbook.preflight import backupfile, compose_file
+from drillbook.preflight import backupfile
 from drillbook.preflight.key_strength import SECRETS, Deployed, password_of
+from drillbook.stack import compose_file
 
 if TYPE_CHECKING:
     from drillbook.preflight.git_scan import Searched

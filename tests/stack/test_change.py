@@ -16,9 +16,9 @@ from drillbook.drill.release_snapshot import Look
 from drillbook.drill.upgrade import Passage
 from drillbook.infisical import image_tags
 from drillbook.preflight import compose_checks
-from drillbook.preflight.compose_file import load
 from drillbook.runbook import procedures
 from drillbook.stack import releases
+from drillbook.stack.compose_file import load
 from drillbook.stack.embedded.embedded_driver import Embedded
 from drillbook.stack.waiting import Start
 from fixtures.session.drill_fixtures import requested_change

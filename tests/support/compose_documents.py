@@ -1,6 +1,7 @@
 """Reads texts as compose files, and returns the findings of the lint in them."""
 
-from drillbook.preflight import compose_checks, compose_file
+from drillbook.preflight import compose_checks
+from drillbook.stack import compose_file
 
 PINNED = "redis:7@sha256:" + "0" * 64
 

@@ -15,8 +15,9 @@ from drillbook.backup.plain_dump import Script, judge
 from drillbook.core import dotenv
 from drillbook.infisical.settings import Settings
 from drillbook.keys.key_check import prove
-from drillbook.preflight import compose_checks, compose_file, git_scan, key_strength
+from drillbook.preflight import compose_checks, git_scan, key_strength
 from drillbook.preflight.git_scan import first_lines, needles
+from drillbook.stack import compose_file
 from fixtures.mutants.file_bugs import SOUND
 from tests.support import boot_logs
 from tests.support.backups import KEYS, SAMPLES, dump

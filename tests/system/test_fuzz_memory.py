@@ -103,8 +103,8 @@ def read_all(folder):
     from drillbook.backup import facts, integrity
     from drillbook.core import dotenv
     from drillbook.keys import key_check
-    from drillbook.preflight import compose_file
     from drillbook.runbook import diagnosis
+    from drillbook.stack import compose_file
     from reports import controls
     from reports.config import declarations
     from reports.history.runs import load_history

@@ -4,7 +4,8 @@ import pytest
 
 from drillbook.core.dotenv import EnvFile
 from drillbook.core.errors import Unsupported
-from drillbook.preflight import compose_checks, compose_file, key_strength
+from drillbook.preflight import compose_checks, key_strength
+from drillbook.stack import compose_file
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 import pytest
 
-from drillbook.preflight import compose_checks, compose_file
+from drillbook.preflight import compose_checks
+from drillbook.stack import compose_file
 from fixtures.mutants.file_bugs import SOUND
 from tests.support.compose_documents import PINNED, about, linter, service
 

@@ -7,8 +7,9 @@ import pytest
 from drillbook.core import dotenv
 from drillbook.core.errors import BadInput, Unsupported
 from drillbook.infisical.settings import Settings
-from drillbook.preflight import compose_checks, compose_file, key_strength
+from drillbook.preflight import compose_checks, key_strength
 from drillbook.preflight.given_files import GivenFiles
+from drillbook.stack import compose_file
 from fixtures.mutants.file_bugs import SOUND, env
 from tests.support.compose_documents import about, linter, reader, service
 

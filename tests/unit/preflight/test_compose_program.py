@@ -11,7 +11,7 @@ import pytest
 
 from drillbook.core import docker_cli
 from drillbook.core.errors import BadInput
-from drillbook.preflight import compose_file
+from drillbook.stack import compose_file
 from drillbook.stack.containers import compose
 from drillbook.stack.containers.compose import Project
 from drillbook.stack.waiting import wait_until
@@ -114,23 +114,10 @@ def test_a_value_that_compose_quotes_is_not_repeated(tmp_path, docker, by):
     assert "hunter2" not in str(refused.value)
 
 
-def test_a_file_that_only_includes_others_is_read(tmp_path, docker):
-    docker('print(\'{"services": {"a": {"image": "b"}}}\')\n')
-    (tmp_path / "other.yml").write_text("services: {a: {image: b}}\n")
-    file = tmp_path / "compose.yml"
-    file.write_text("include: [other.yml]\n")
-    assert list(compose_file.load(file, {}).services) == ["a"]
-
-
 READS = {
     "env_file": "services: {a: {image: b, env_file: along}}",
     "filled in": "services: {a: {image: b, env_file: [{path: '${WHERE}'}]}}",
-    "extends": "services: {a: {extends: {file: along, service: b}}}",
-    "include": "include: [along]\nservices: {a: {image: b}}",
-    "env_file of an include": (
-        "include: {path: other.yml, env_file: along}\nservices: {a: {image: b}}"
-    ),
-    "in an included file": "include: [other.yml]\nservices: {a: {image: b}}",
+    "label_file": "services: {a: {image: b, label_file: along}}",
 }
 
 
@@ -138,7 +125,6 @@ READS = {
 @pytest.mark.parametrize("kind", ["pipe", "device"])
 def test_a_file_that_never_ends_is_not_given_to_compose(tmp_path, docker, text, kind):
     docker(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    (tmp_path / "other.yml").write_text("services: {c: {image: d, env_file: along}}")
     along, file = tmp_path / "along", tmp_path / "compose.yml"
     if kind == "pipe":
         os.mkfifo(along)

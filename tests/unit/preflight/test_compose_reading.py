@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from drillbook.core.errors import BadInput
-from drillbook.preflight import compose_checks, compose_file
-from drillbook.preflight.compose_file import fill, literals
+from drillbook.preflight import compose_checks
+from drillbook.stack import compose_file
+from drillbook.stack.compose_file import fill, literals
 from tests.support.compose_documents import reader, told
 
 HERE = Path("compose.yml")

@@ -1,10 +1,7 @@
 """A secret that is written into a compose file is told, wherever it stands and however."""
 
-import shutil
-
 import pytest
 
-from drillbook.preflight import compose_checks, compose_file
 from tests.support.compose_documents import PINNED, about, linter, service
 
 
@@ -98,23 +95,3 @@ def test_anchor_met_twice_hides_no_later_secret(linted):
     text = f"x-first: {{C_PIN: autumn}}\n{text}"
     said = [said for _, said in about(linted(text), "written into")]
     assert said == [f"{name} is written into the file" for name in ("C_PIN", "A_KEY", "B_PIN")]
-
-
-@pytest.mark.skipif(not shutil.which("docker"), reason="only compose reads several files")
-def test_secrets_of_included_and_extended_files_are_told_with_their_place(tmp_path):
-    main = "include: [one.yml]\nservices:\n  a: {extends: {file: two.yml, service: a}}\n"
-    (tmp_path / "compose.yml").write_text(main)
-    (tmp_path / "one.yml").write_text(
-        "services:\n  b:\n    image: x:1\n    labels: [A_KEY=autumn]\n"
-    )
-    (tmp_path / "two.yml").write_text(
-        "services:\n  a:\n    extends: {file: three.yml, service: a}\n    command: [--password=w]\n"
-    )
-    (tmp_path / "three.yml").write_text("services:\n  a: {image: x:1, environment: [PIN=w]}\n")
-    compose = compose_file.load(tmp_path / "compose.yml", {})
-    found = [one for one in compose_checks.lint(compose, {}) if "written into" in one.sentence]
-    assert {(one.file, one.line, one.sentence) for one in found} == {
-        (str(tmp_path / "one.yml"), 4, "A_KEY is written into the file"),
-        (str(tmp_path / "two.yml"), 4, "a password is written into a command"),
-        (str(tmp_path / "three.yml"), 2, "PIN is written into the file"),
-    }

@@ -4,8 +4,9 @@ import pytest
 
 from drillbook.core import dotenv
 from drillbook.core.application import ROOT
-from drillbook.preflight import compose_file, exposure
+from drillbook.preflight import exposure
 from drillbook.preflight.key_strength import Deployed
+from drillbook.stack import compose_file
 
 REFERENCE = ROOT / "compose" / "docker-compose.coolify.yml"
 

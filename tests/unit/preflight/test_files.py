@@ -23,10 +23,11 @@ from drillbook.core import dotenv
 from drillbook.core.display import Finding, Result, write_sarif
 from drillbook.core.errors import BadInput, StackTrouble, Unsupported
 from drillbook.infisical.settings import Settings
-from drillbook.preflight import backupfile, compose_file, git_scan, key_strength
+from drillbook.preflight import backupfile, git_scan, key_strength
 from drillbook.preflight.file_checks import Answer
 from drillbook.preflight.git_scan import Repository, first_lines, needles, pieces
 from drillbook.preflight.given_files import GivenFiles
+from drillbook.stack import compose_file
 from fixtures.mutants.file_bugs import SOUND, backup, commit, encrypted_root, repository
 from fixtures.session import file_fixtures
 from tests.support.backups import KEYS, SAMPLES, without_rows

@@ -10,8 +10,9 @@ from drillbook.core.errors import StackTrouble
 from drillbook.infisical.crypto import fingerprint
 from drillbook.infisical.settings import Settings
 from drillbook.keys.hierarchy import Proof
-from drillbook.preflight import backupfile, compose_checks, compose_file, key_strength
+from drillbook.preflight import backupfile, compose_checks, key_strength
 from drillbook.preflight.git_scan import Repository
+from drillbook.stack import compose_file
 from fixtures.mutants.base import registry
 from fixtures.mutants.file_bugs import SOUND, backup, encrypted_root, env, repository
 

@@ -8,8 +8,9 @@ import pytest
 
 from drillbook.core import docker_cli
 from drillbook.core.errors import BadInput
-from drillbook.preflight import compose_checks, compose_file
-from drillbook.preflight.compose_file import load
+from drillbook.preflight import compose_checks
+from drillbook.stack import compose_file
+from drillbook.stack.compose_file import load
 from drillbook.stack.compose_services import plays, service_of
 from drillbook.stack.containers import compose
 
@@ -201,28 +202,32 @@ def test_override_that_compose_would_not_read_is_none(tmp_path, no_docker):
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "sentence"),
     [
-        PLAIN + "  db: {extends: {service: backend}}\n",
-        PLAIN + "  db: {extends: {service: x, file: other.yml}}\n",
-        f"include: [a.yml]\n{PLAIN}",
+        (PLAIN + "  db: {extends: {service: backend}}\n", "db extends another"),
+        (f"include: [a.yml]\n{PLAIN}", "includes another"),
+        (f"include: {{path: 'https://x/y.yml'}}\n{PLAIN}", "includes another"),
     ],
 )
-def test_what_only_compose_can_merge_is_refused_without_it(written, no_docker, tmp_path, text):
-    for name in ("a.yml", "other.yml"):
-        (tmp_path / name).write_text(PLAIN)
-    with pytest.raises(BadInput, match="only the docker program can merge them"):
+def test_a_file_that_is_not_the_whole_is_refused_before_anything_is_fetched(
+    written, docker, tmp_path, text, sentence
+):
+    docker(stdout="{}", more=f"touch '{tmp_path}/asked'")
+    with pytest.raises(BadInput, match=f"{sentence}, which is not followed: give the whole in one"):
         load(written(text), {})
+    assert not (tmp_path / "asked").exists()
 
 
 @pytest.mark.skipif(not shutil.which("docker"), reason="there is no docker program")
-def test_a_required_variable_without_value_is_a_cause_that_compose_merges_nothing(written):
-    file = written(PLAIN + "  db: {image: 'postgres:${PG:?}'}\n  x: {extends: {service: db}}\n")
+def test_a_required_variable_without_value_is_a_cause_that_compose_merges_nothing(tmp_path):
+    file = tmp_path / "docker-compose.yml"
+    file.write_text(PLAIN + "  db: {image: 'postgres:${PG:?}'}\n")
+    (tmp_path / "docker-compose.override.yml").write_text(OVERRIDE)
     with pytest.raises(
         BadInput, match=r"give --env-file where a variable that the file requires .* has no"
     ):
         load(file, {})
-    assert load(file, {"PG": "14"}).services["x"]["image"] == "postgres:14"
+    assert load(file, {"PG": "14"}).services["db"]["image"] == "postgres:14"
 
 
 @pytest.mark.skipif(not shutil.which("docker"), reason="there is no docker program")
@@ -309,30 +314,6 @@ def test_variables_that_steer_docker_are_not_handed_on(written, docker, tmp_path
     assert "MINE" in names
     assert {"DOCKER_MINE", "COMPOSE_MINE"}.isdisjoint(names)
     assert "--env-file /dev/null" in (tmp_path / "argv").read_text()
-
-
-@pytest.mark.parametrize(
-    "included",
-    [
-        "https://x/y.yml",
-        "[a.yml, git@host:x]",
-        "[{path: oci://x}]",
-        "[{path: [a.yml, github.com/x]}]",
-        "{path: 'ssh://x'}",
-    ],
-)
-def test_remote_include_is_refused_before_anything_is_fetched(written, docker, tmp_path, included):
-    docker(stdout="{}", more=f"touch '{tmp_path}/asked'")
-    with pytest.raises(BadInput, match="includes a remote one"):
-        load(written(f"include: {included}\n{PLAIN}"), {})
-    assert not (tmp_path / "asked").exists()
-
-
-@pytest.mark.parametrize("included", ["a.yml", "[a.yml]", "[{path: a.yml}]", "{path: [a.yml]}"])
-def test_include_from_beside_is_none_of_that(written, docker, tmp_path, included):
-    (tmp_path / "a.yml").write_text(PLAIN)
-    docker(stdout='{"services": {"a": {"image": "redis"}}}')
-    assert load(written(f"include: {included}\n{PLAIN}"), {}).part("redis") == "a"
 
 
 def test_what_a_file_holds_is_in_no_representation(written, no_docker):
