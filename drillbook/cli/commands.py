@@ -351,6 +351,14 @@ COMMANDS: Sequence[Command] = (
         options=(o.FINDINGS, o.FIX),
     ),
     Command(
+        "runbook mark",
+        "Propose marks for your own runbook; exit code 1 if it does.",
+        "drillbook runbook mark runbook.md",
+        _calls("drillbook.runbook.mark_proposals", "mark", o.DOCUMENT, o.WRITE_MARKS),
+        arguments=(o.DOCUMENT,),
+        options=(o.WRITE_MARKS,),
+    ),
+    Command(
         "runbook run",
         "Carry out your own runbook on a separate stack.",
         "drillbook runbook run runbook.md --stack embedded",

@@ -212,12 +212,15 @@ class Mark:
 
     def is_before(self, block: Block) -> bool:
         """Whether this block, with its fence, is what follows at once."""
-        return bool(self.follows) and self.follows.start in (block.line - 1, block.line)
+        return bool(self.follows) and self.follows.start == block.line - block.fenced
 
 
 @dataclass(eq=False, slots=True)
 class Block:
-    """A fenced or indented block; declared: the language of its fence; markup: one of HTML."""
+    """A fenced or indented block; declared: the language of its fence; markup: one of HTML.
+
+    line is that of its first line, behind the fence.
+    """
 
     language: str
     text: str
@@ -226,6 +229,7 @@ class Block:
     lead: str
     denied: bool
     declared: str = ""
+    fenced: bool = False
     markup: bool = False
 
 
@@ -324,6 +328,7 @@ class Document:
                         mark = Mark(found[1], found[2].strip(), line, self._section, lines)
                         self.marks.append(mark)
                     self._quote(token.info.strip().lower(), token.content, first)
+                    self.blocks[-1].fenced = token.type == "fence"
 
     def _read_html(self, html: str, line: int, header: str) -> str:
         """Read a block of HTML; returns the header of a table that continues after it."""

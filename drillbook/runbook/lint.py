@@ -9,8 +9,6 @@ file that cannot be read. Findings that a mark in the document accepts are count
 from __future__ import annotations
 
 import codecs
-import difflib
-import json
 import re
 import stat
 import sys
@@ -24,6 +22,7 @@ from drillbook.core.display import Result, hide_values, printable, write_json, w
 from drillbook.core.errors import BadInput
 from drillbook.core.files import holds, load_text, read_file, write_file
 from drillbook.runbook.document import OURS, SHELLS, Document
+from drillbook.runbook.patches import unified_patch
 from drillbook.runbook.rules import Rule, check, rules
 
 _PLAIN_SH = re.compile(r"#!\s*\S*/(?:env )?(?:da)?sh\b")
@@ -222,7 +221,7 @@ def write_correction(document: Document, found: Sequence[tuple[int, str]]) -> st
     if fixed == text:
         return f"{path}: nothing that can be corrected by rule alone; nothing is written"
     names = [path.with_name(f"{path.stem}.corrected{path.suffix}"), Path(f"{path}.patch")]
-    contents = [(mark + fixed).encode(), _patch(path, mark + text, mark + fixed).encode()]
+    contents = [(mark + fixed).encode(), unified_patch(path, mark + text, mark + fixed).encode()]
     pairs = list(zip(names, contents, strict=True))
     try:
         missing = [(name, content) for name, content in pairs if not holds(name, content)]
@@ -234,26 +233,6 @@ def write_correction(document: Document, found: Sequence[tuple[int, str]]) -> st
     count = before.total() - after.total()
     left = len(found) - count
     return f"{path}: {count} corrected in {names[0]}, {left} left; the patch is {names[1]}"
-
-
-def _patch(path: Path, old: str, new: str) -> str:
-    name = path.name if path.is_absolute() else path.as_posix()
-    before, after = (_header(f"{side}/{name}") for side in "ab")
-    lines = difflib.unified_diff(_lines(old), _lines(new), before, after)
-    return "".join(
-        one if one.endswith("\n") else f"{one}\n\\ No newline at end of file\n" for one in lines
-    )
-
-
-def _header(name: str) -> str:
-    """A file's name in the form that `git apply` and `patch` read."""
-    if re.search(r'[\x00-\x1f"\\]', name):
-        return json.dumps(name, ensure_ascii=False)
-    return f"{name}\t" if " " in name else name
-
-
-def _lines(text: str) -> list[str]:
-    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 def _mistakes(name: str, text: str) -> Counter[str]:
