@@ -52,10 +52,12 @@ def markdown(catalogue: Catalogue) -> str:
     lines = [
         "# Catalogue of controls",
         "",
-        "Made by `drillbook catalogue --output markdown`; a test keeps it current.",
+        "For auditors and contributors: every control with its statement, specs and frameworks.",
+        "Made by `drillbook catalogue --output markdown`; a test keeps it current. The sections of",
+        "the runbook are next to their statements in [the runbook](runbook.md).",
         "",
-        "| control | statement | nature | runbook | spec | frameworks |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| control | statement | nature | spec | frameworks |",
+        "| --- | --- | --- | --- | --- |",
     ]
     for entry in catalogue.control:
         frameworks = (f"{name} {', '.join(ids)}" for name, ids in entry.frameworks.items())
@@ -63,7 +65,6 @@ def markdown(catalogue: Catalogue) -> str:
             entry.id,
             entry.claim,
             f"{entry.nature}, {entry.severity}",
-            "; ".join(entry.runbook),
             "<br>".join(f"`{spec}`" for spec in specs(entry)),
             "; ".join(frameworks),
         )
