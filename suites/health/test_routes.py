@@ -3,42 +3,64 @@
 import pytest
 
 from drillbook.infisical.client import Infisical, ask_every_generation
-from fixtures.oracle.routes.edge_cases import EdgeUse
-from fixtures.oracle.routes.route_use import RouteUse
+from fixtures.deployment import judged_answers
+from fixtures.oracle.operators_day import OperatorsDay
 from fixtures.probes import malformed_requests, observations, process_use
 
 pytestmark = pytest.mark.control("HLT-4")
 
 
 @pytest.mark.slow
-def test_each_generation_of_routes_works(deployment, record, observe, step):
-    organization = deployment.golden.admin.organization
-    http = deployment.owner.http.as_many_clients()
+def test_an_operators_day_works_through_each_generation_of_routes(deployment, step):
+    http, golden = deployment.owner.http.as_many_clients(), deployment.golden
     with step("ask which generations of routes there are"):
         every = ask_every_generation(http)
         assert every
 
-    failed = []
     for routes in every:
-        used = routes.secrets == deployment.public.routes.secrets
-        with step(f"use {routes.secrets} and the routes of its generation, and read the results"):
-            for kind, name in ((RouteUse, "Use"), (EdgeUse, "Use at the edge")):
-                client = Infisical(http, routes)
-                use = kind(client, organization, f"{name} of {routes.project_field}")
-                use.do()
-                different = use.failed + use.unkept + use.wrong
-                for one in different:
-                    record.note(one)
-                if different:
-                    observe("routes_answer_otherwise")
-                failed += use.failed if used and kind is RouteUse else []
-                failed += use.unkept
+        name = f"Day of {routes.project_field}"
+        day = OperatorsDay(Infisical(http, routes), golden.admin.organization, name)
+        work_for_a_day(day, routes, step)
 
-    # Other differences may be intended by a release: they are noted and observed.
-    with step("no route that this run uses failed, and none puts data or access at risk"):
-        if failed:
-            observe("route_fails_its_owner")
-        assert failed == []
+    with step("renew a token, and work with it past its first lifetime"), judged_answers():
+        day.work_past_first_lifetime()
+        assert day.differences() == []
+
+
+@judged_answers()
+def work_for_a_day(day, routes, step):
+    with step(f"by {routes.secrets}: create two projects and a machine; they are empty"):
+        day.begin()
+        assert day.differences() == []
+
+    with step("write: special names and values, folders seven deep, more than a page"):
+        day.write()
+        assert day.differences() == []
+
+    with step("change values, singly and in a batch; earlier versions are as written"):
+        day.change()
+        assert day.differences() == []
+        assert day.misread_versions() == []
+
+    with step("refer to other folders and import them, and change what they hold"):
+        day.refer()
+        assert day.differences() == []
+
+    with step("delete secrets, an import, and a folder that others import or refer to"):
+        day.delete()
+        assert day.differences() == []
+
+    with step("create a secret and a folder of these names again; they are new"):
+        day.create_again()
+        assert day.differences() == []
+
+    with step("ask for what is refused; nothing of it is done"):
+        day.be_refused()
+        assert day.differences() == []
+
+    with step("log in again; everything is still as written"):
+        day.log_in()
+        assert day.differences() == []
 
 
 def test_no_request_ends_the_backend(deployment, record, step):

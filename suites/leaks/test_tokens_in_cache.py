@@ -15,6 +15,7 @@ def test_no_token_is_kept_by_routes_of_log_in(
     with step("send the token of a new machine to each route of log-in; the cache is searched"):
         token = deployment.public.login(stranger("sends its token"))
         asked.send_token(Caller("a new machine", token))
+        leak_search.search_cache(deployment.stack)
 
     day = "read, write and log in; what the cache is sent is searched"
     with step(day), leak_search.watch_cache(deployment.stack):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from drillbook.core.errors import NotReady, StackTrouble
+from drillbook.core.errors import StackTrouble
 from drillbook.infisical.http import Unauthorized
 from drillbook.stack.embedded.embedded_driver import Embedded
 from fixtures.data import dumps
@@ -15,7 +15,6 @@ from fixtures.oracle import clean_up, credentials, remains, state_tracker
 from fixtures.oracle import state as oracle_state
 from fixtures.oracle.allowed_changes import Allowed, allowed_by_request, find_violations
 from fixtures.oracle.clean_up import has_cleaned_up
-from fixtures.oracle.credentials import Lockout
 from fixtures.oracle.state import (
     Change,
     Row,
@@ -258,21 +257,6 @@ def test_an_instance_that_is_set_up_is_not_set_up_again(installation):
     public = installation.pristine().public
     assert not credentials.can_set_up_again(public)
     assert installation.find_changes() == []
-
-
-def test_who_guesses_is_locked_out_after_as_many_secrets_as_the_instance_says(installation):
-    deployment = installation.pristine()
-    owner, organization = deployment.owner, deployment.golden.admin.organization
-    machines = [owner.create_identity(organization, f"guessed {n}") for n in range(2)]
-    promised = credentials.promised_lockout(owner, machines[0])
-    assert promised == Lockout(guesses=3, within_s=30, lasts_s=300)
-    assert not credentials.locks_out(deployment.public, machines[0], Lockout(1, within_s=300))
-    ends = credentials.lock_out(owner, deployment.public, machines[1])
-    assert not credentials.is_let_in_before(deployment.public, machines[1], ends)
-    assert credentials.is_let_in_before(deployment.public, machines[0], ends)
-    assert credentials.log_ins_at_once(deployment.public, machines[0]) > 1
-    with pytest.raises(NotReady):
-        credentials.locks_out(deployment.public, machines[0], Lockout(1, within_s=0))
 
 
 def test_after_a_wipe_the_state_is_taken_as_it_is(installation, module_home):

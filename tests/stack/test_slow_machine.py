@@ -29,7 +29,6 @@ from fixtures.document import result_checks
 from fixtures.faults import failing_backup
 from fixtures.lifecycle import operator
 from fixtures.lifecycle.model import Model
-from fixtures.oracle import credentials
 from fixtures.probes import observations, read_probe
 from fixtures.probes.bulk import Bulk
 from fixtures.session import golden_session, live_rehearsal
@@ -305,7 +304,6 @@ def test_a_backend_is_waited_for_by_its_own_pace(monkeypatch):
     [
         (observations, lambda given: observations.is_audited(given, "prod", None)),
         (observations, lambda given: observations.leaves_transactions_open(given.stack)),
-        (credentials, lambda given: credentials.find_endless_keys(given.stack, None)),
         (result_checks, lambda given: result_checks._serves(SimpleNamespace(deployment=given))),
     ],
 )

@@ -192,15 +192,6 @@ def test_slow_batches_are_known_by_the_slug_they_want(ask, answer, slow):
     assert Infisical(ask, DEPRECATED).writes_slowly(Place("ledger", "dev")) is slow
 
 
-@pytest.mark.parametrize(("left", "limited"), [(("39", "38"), True), (("39", "39"), False)])
-def test_a_limit_of_each_client_is_none_for_many(ask, left, limited):
-    for one in left:
-        queue(403, **{"x-ratelimit-remaining": one})
-    many = replace(Infisical(ask, DEPRECATED), http=ask.as_many_clients())
-    assert many.is_limited() is limited
-    assert len({*Scripted.addresses}) == len(left)
-
-
 def test_without_batches_writes_are_slow(ask):
     routes = replace(DEPRECATED, batch=None)
     assert Infisical(ask, routes).writes_slowly(Place("ledger", "dev"))
