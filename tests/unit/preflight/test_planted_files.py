@@ -11,7 +11,8 @@ from drillbook.infisical.crypto import fingerprint
 from drillbook.infisical.settings import Settings
 from drillbook.keys.hierarchy import Proof
 from drillbook.preflight import backupfile, compose_checks, key_strength
-from drillbook.preflight.git_scan import Repository
+from drillbook.preflight.file_checks import CHECKS
+from drillbook.preflight.given_files import GivenFiles
 from drillbook.stack import compose_file
 from fixtures.mutants.base import registry
 from fixtures.mutants.file_bugs import SOUND, backup, encrypted_root, env, repository
@@ -21,73 +22,51 @@ def written(mutant, folder):
     return mutant.hooks["files"](None, lambda: folder)
 
 
-MUTANTS = [one for one in registry().values() if one.where == "file"]
+# Of the runbook, which a sound deployment contradicts.
+CLAIMS = {"DEP-5", "DEP-6"}
 
 
-def opened(given):
-    return backupfile.find_wrong_key(backupfile.load(given["backup"]), given["deployed"].root_key)
-
-
-def in_repository(given):
-    known = {name: given["deployed"].get(name) for name in key_strength.SECRETS[:5]}
-    found = Repository(given["repo"]).search(known)
-    return [*found.known, *found.leaks]
-
-
-CHECKS = {
-    "KEY-8": lambda given: key_strength.keys(given["deployed"]),
-    "KEY-9": lambda given: in_repository(given),
-    "KEY-11": lambda given: [
-        *(
-            key_strength.escrow_differences(given["deployed"], dotenv.load(given["escrow"]))
-            if "escrow" in given
-            else []
-        ),
-        *opened(given),
-    ],
-    "SEC-1": lambda given: key_strength.passwords(given["deployed"]),
-    "SEC-2": lambda given: key_strength.address(given["deployed"]),
-    "BKP-5": lambda given: backupfile.faults(
-        backupfile.load(given["backup"]), given["deployed"].root_key
-    ),
-    "DEP-3": lambda given: compose_checks.find_exposure(given["deployed"].compose),
-    "DEP-4": lambda given: compose_checks.lint(given["deployed"].compose, given["deployed"].env),
-}
-
-
-def with_deployed(given):
-    variables = dotenv.load(given["env_file"])
-    compose = compose_file.load(given.get("compose", SOUND), variables)
-    return {**given, "deployed": key_strength.Deployed(variables, compose)}
+def find(control, files):
+    """What the checks of a control find in those of these files that it needs."""
+    checks = [check for check in CHECKS if check.control == control]
+    fitting = [check for check in checks if all(getattr(files, name) for name in check.needs)]
+    assert fitting
+    return [finding for check in fitting for finding in check.find(files)]
 
 
 @pytest.fixture
 def sound(tmp_path):
     settings = Settings.generate()
-    repository(tmp_path)
-    return {
-        "env_file": env(tmp_path, settings),
-        "escrow": env(tmp_path, settings, "escrow.env"),
-        "backup": backup(tmp_path, encrypted_root(settings["ENCRYPTION_KEY"])),
-        "repo": tmp_path / "repo",
-    }
+    return GivenFiles(
+        env(tmp_path, settings),
+        SOUND,
+        repository(tmp_path),
+        env(tmp_path, settings, "escrow.env"),
+        backup(tmp_path, encrypted_root(settings["ENCRYPTION_KEY"])),
+    )
 
 
-@pytest.mark.parametrize("control", CHECKS)
+@pytest.mark.parametrize("control", sorted({check.control for check in CHECKS} - CLAIMS))
 def test_sound_files_have_no_findings(sound, control):
-    assert CHECKS[control](with_deployed(sound)) == []
+    assert find(control, sound) == []
 
 
 @pytest.mark.parametrize(
-    "mutant", [one for one in MUTANTS if one.control in CHECKS], ids=lambda one: one.name
+    "mutant",
+    [
+        one
+        for one in registry().values()
+        if one.where == "file" and one.control not in CLAIMS and one.turns == "violated"
+    ],
+    ids=lambda one: one.name,
 )
-def test_file_mutant_is_found_and_its_values_are_not_shown(mutant, sound, tmp_path):
+def test_a_planted_file_is_found_and_its_values_are_not_shown(mutant, sound, tmp_path):
     folder = tmp_path / "planted"
     folder.mkdir()
-    given = with_deployed({**sound, **written(mutant, folder)})
-    found = CHECKS[mutant.control](given)
+    files = replace(sound, **written(mutant, folder))
+    found = find(mutant.control, files)
     assert found
-    secret = [value for value in given["deployed"].env.values() if len(value) > 16]
+    secret = [value for value in files.deployed.env.values() if len(value) > 16]
     shown = " ".join(map(str, found))
     assert not any(str.__str__(value) in shown for value in secret if "example.com" not in value)
 
@@ -98,8 +77,8 @@ def test_file_mutant_is_found_and_its_values_are_not_shown(mutant, sound, tmp_pa
 )
 def test_a_secret_may_begin_with_a_dollar_sign(tmp_path, value, is_known):
     (tmp_path / "deployed.env").write_text(f"AUTH_SECRET={value}\n")
-    given = with_deployed({"env_file": tmp_path / "deployed.env"})
-    assert (given["deployed"].get("AUTH_SECRET") is not None) == is_known
+    given = GivenFiles(tmp_path / "deployed.env").deployed
+    assert (given.get("AUTH_SECRET") is not None) == is_known
 
 
 def test_key_in_base64_has_the_label_of_the_key_in_every_check(tmp_path):
@@ -109,12 +88,12 @@ def test_key_in_base64_has_the_label_of_the_key_in_every_check(tmp_path):
         (tmp_path / name).write_text(f"ROOT_ENCRYPTION_KEY={value}\n")
     (tmp_path / "escrow.env").write_text(f"ENCRYPTION_KEY={key}\n")
     escrow = dotenv.load(tmp_path / "escrow.env")
-    given = with_deployed({"env_file": tmp_path / "root.env"})
-    found = key_strength.escrow_differences(given["deployed"], escrow)
+    given = GivenFiles(tmp_path / "root.env").deployed
+    found = key_strength.escrow_differences(given, escrow)
     assert [one.sentence for one in found if "mode" not in one.sentence] == []
-    given = with_deployed({"env_file": tmp_path / "o.env"})
+    given = GivenFiles(tmp_path / "o.env").deployed
     sealed = backupfile.load(backup(tmp_path, encrypted_root(key)))
-    [shut] = backupfile.find_wrong_key(sealed, given["deployed"].root_key)
+    [shut] = backupfile.find_wrong_key(sealed, given.root_key)
     assert shut.sentence.endswith(f"whose label is {fingerprint(bytes(32))}")
 
 
