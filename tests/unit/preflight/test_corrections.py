@@ -3,25 +3,23 @@
 import re
 import secrets
 from contextlib import suppress
-from datetime import date
-from pathlib import Path
-from unittest.mock import patch
+from dataclasses import replace
 
 import pytest
 
-from drillbook.core import display, dotenv
-from drillbook.core.errors import Unsupported
+from drillbook.core import dotenv
+from drillbook.core.errors import StackTrouble, Unsupported
 from drillbook.infisical.settings import KEYS, Settings
-from drillbook.keys.hierarchy import Proof
-from drillbook.preflight import backupfile, compose_checks, key_strength
+from drillbook.preflight import key_strength
+from drillbook.preflight.file_checks import CHECKS
 from drillbook.preflight.git_scan import Repository
+from drillbook.preflight.given_files import GivenFiles
 from drillbook.stack import compose_file
 from fixtures.mutants.base import registry
 from fixtures.mutants.file_bugs import SOUND, backup, commit, encrypted_root, env, repository
 
 pytestmark = pytest.mark.slow
 
-FOLDER = Path(display.__file__).parent
 SEALING = ("ENCRYPTION_KEY", "ROOT_ENCRYPTION_KEY")
 SAMPLE = "f13dbc92aaaf86fa7cb0ed8ac3265f47"
 # What changes a key or a password, or takes data away.
@@ -30,46 +28,21 @@ HARM = re.compile(
     r"mount|restore|wipe|remove|drop)\b"
 )
 PROOF = ("key check", "do not change it")
+# What no planted file has, as a cache that keeps nothing.
 COMPOSE = """services:
   backend:
-    image: infisical/infisical:latest
-    pull_policy: always
-    environment: [ENCRYPTION_KEY, "AUTH_SECRET=literal-of-some-length"]
-    ports: ["5432:5432"]
-  db:
-    image: postgres
-    network_mode: host
-    volumes: ["./here:/var/lib/postgresql/data"]
-  redis:
-    image: redis:7
-    command: redis-server --requirepass autumn
-    networks: [site]
-networks:
-  site: {driver: macvlan}
-"""
-HABITS = f"""services:
-  backend:
     image: infisical/infisical:$VERSION
-    environment:
-      TELEMETRY_ENABLED: "yes"
-      REDIS_URL: redis://cache:6379
-      DB_CONNECTION_URI: postgres://infisical:a/b@db:5432/infisical
-      ENCRYPTION_KEY: {SAMPLE}
-      ROOT_ENCRYPTION_KEY: ${{OTHER:-{SAMPLE}}}
-  newest:
-    image: infisical/infisical:latest
+    environment: {TELEMETRY_ENABLED: "yes", ROOT_ENCRYPTION_KEY: "${OTHER:-%s}"}
     labels: [com.centurylinklabs.watchtower.enable=true]
   db:
     image: postgres:17
     volumes: ["pg:/var/lib/postgresql"]
-    healthcheck: {{test: exit 0}}
-    deploy: {{replicas: 2}}
+    healthcheck: {test: exit 0}
   redis:
     image: redis:7
-    command: redis-server --maxmemory-policy allkeys-lru --save "" --appendonly no
+    command: redis-server --save "" --appendonly no --requirepass autumn
     volumes: ["/tmp/redis:/data"]
-volumes:
-  pg: {{}}
+volumes: {pg: }
 """
 
 
@@ -121,17 +94,6 @@ def _of_exposed_cache(folder, settings):
     yield from key_strength.passwords(deployed(folder, settings, file))
 
 
-def of_escrow(folder):
-    settings = Settings.generate()
-    given = deployed(folder, settings)
-    swapped = {"ENCRYPTION_KEY": settings["AUTH_SECRET"], "AUTH_SECRET": settings["ENCRYPTION_KEY"]}
-    others = {name: secrets.token_hex(16) for name in KEYS}
-    for kept in (swapped, others, {"AUTH_SECRET": "x"}):
-        yield from key_strength.escrow_differences(
-            given, dotenv.load(env(folder, kept, "escrow.env"))
-        )
-
-
 def of_repository(folder):
     settings, repo = Settings.generate(), repository(folder)
     known = {name: str.__str__(value) for name, value in settings.sensitive().items()}
@@ -149,51 +111,33 @@ def of_repository(folder):
     yield from [*found.known, *found.leaks]
 
 
-def of_compose(folder):
-    file = folder / "compose.yml"
-    old = "services: {db: {image: 'postgres:14'}}\n"
-    texts = (COMPOSE, "services: {web: {image: 'nginx:1'}}\n", old, HABITS)
-    newer = HABITS.replace(":17", ":18").replace('postgresql"', 'postgresql/data"')
-    for text in (*texts, newer, COMPOSE.replace("./here", "")):
-        file.write_text(text.replace('volumes: [":/', 'volumes: ["/'))
-        compose = compose_file.load(file, {})
-        yield from [*compose_checks.find_exposure(compose), *compose_checks.lint(compose, {})]
-        yield from key_strength.find_written_samples(compose)
-        with suppress(Unsupported):
-            yield from compose_checks.find_end_of_life(compose, date(2027, 1, 1))
-    for mutant in registry().values():
-        if mutant.where == "file" and mutant.control in ("DEP-3", "DEP-4"):
-            place = folder / mutant.name
-            place.mkdir()
-            compose = compose_file.load(
-                mutant.hooks["files"](None, lambda place=place: place)["compose"], {}
-            )
-            yield from [*compose_checks.find_exposure(compose), *compose_checks.lint(compose, {})]
-
-
-def of_backup(folder):
-    key, other = secrets.token_hex(16), secrets.token_hex(16)
-    root = encrypted_root(key)
-    for more in ({}, {"hours": 99}, {"hours": -99}, {"whole": False}):
-        found = backupfile.load(backup(folder, root, **more))
-        yield from backupfile.faults(found, key, "another")
-    file = backup(folder, root)
-    file.write_text(file.read_text().replace("kms_root_config", "other_table"))
-    yield from backupfile.faults(backupfile.load(file), key)
-    found = backupfile.load(backup(folder, root))
-    yield from [*backupfile.faults(found, other), *backupfile.find_wrong_key(found, other)]
-    partly = Proof(root_keys=1, roots_opened=1, secrets=3, secrets_opened=2)
-    with patch.object(backupfile.key_proof, "prove", return_value=partly):
-        yield from backupfile.find_wrong_key(found, key)
-    empty = folder / "empty.sql"
-    empty.write_text("")
-    found = backupfile.load(empty)
-    yield from [*backupfile.faults(found, key), *backupfile.find_wrong_key(found, key)]
+def of_planted_files(folder):
+    settings, file = Settings.generate(), folder / "compose.yml"
+    file.write_text(COMPOSE % SAMPLE)
+    sound = GivenFiles(
+        env(folder, settings),
+        SOUND,
+        repository(folder),
+        env(folder, settings, "escrow.env"),
+        backup(folder, encrypted_root(settings["ENCRYPTION_KEY"])),
+    )
+    planted = [replace(sound, compose=file)]
+    for bug in registry().values():
+        if bug.where == "file":
+            (place := folder / bug.name).mkdir()
+            files = bug.hooks["files"](None, lambda place=place: place)
+            # The search of a repository takes longest.
+            planted.append(replace(sound, **{"repo": None, **files}))
+    for files in planted:
+        for check in CHECKS:
+            if all(getattr(files, name) for name in check.needs):
+                with suppress(Unsupported, StackTrouble):
+                    yield from check.find(files)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    ways = (of_keys, of_escrow, of_repository, of_compose, of_backup)
+    ways = (of_keys, of_repository, of_planted_files)
     return [one for way in ways for one in way(tmp_path_factory.mktemp(way.__name__))]
 
 
