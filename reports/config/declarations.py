@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, time
 from pathlib import Path
@@ -29,31 +29,25 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from reports.config.due_dates import due_again, months_later
+from reports.config.due_dates import due_again
 from reports.config.strict_toml import load_toml
 from reports.controls import Catalogue
 from reports.errors import BadDeclaration, near
 from reports.evidence.context import (
-    DataKind,
     Day,
     Declaration,
-    Deviations,
-    Environment,
     EvidenceModel,
-    Exclusion,
     Identity,
-    Method,
     Organisation,
     Pack,
-    Retention,
     Schedule,
-    Scope,
+    Signatory,
     SignOff,
     Waiver,
     WaiverState,
 )
 from reports.evidence.model import Control, Objectives, RunFacts
-from reports.verdict import HOLDS, IDLE, Verdict
+from reports.verdict import HOLDS, Verdict
 
 CONFIG, WAIVERS = Path("drillbook.toml"), Path("waivers.toml")
 Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]
@@ -97,30 +91,6 @@ def apply_waiver(entry: WaiverEntry, verdict: Verdict, today: date) -> Waiver:
     return Waiver(**entry.model_dump(), state=state, days_left=left)
 
 
-class DeclaredExclusion(EvidenceModel):
-    """Something that is left out of the examination on purpose."""
-
-    what: str
-    reason: str
-
-
-class DeclaredDataSet(EvidenceModel):
-    """The data that the procedures work on, where the run cannot find it out."""
-
-    kind: DataKind | None = None
-    description: str | None = None
-    rows: int | None = None
-    bytes: int | None = None
-
-
-class DeclaredScope(EvidenceModel):
-    """The examined systems and data, and what is left out."""
-
-    systems: tuple[str, ...] = ()
-    data_set: DeclaredDataSet | None = None
-    exclusions: tuple[DeclaredExclusion, ...] = ()
-
-
 class Targets(EvidenceModel):
     """The wanted recovery time and recovery point, in seconds.
 
@@ -132,13 +102,6 @@ class Targets(EvidenceModel):
     drop: Annotated[str, Field(pattern=r"^([1-9]?[0-9]|100)%$")] | None = None
 
 
-class Signatory(EvidenceModel):
-    """A person who is to sign; the signature itself is given after the run."""
-
-    name: str
-    role: str | None = None
-
-
 class Signatories(EvidenceModel):
     """Three persons; the one who executed the run should not approve it."""
 
@@ -147,26 +110,14 @@ class Signatories(EvidenceModel):
     approved: Signatory | None = None
 
 
-class DeclaredRetention(EvidenceModel):
-    """The classification of the record, and for how many years it is kept."""
-
-    classification: str | None = None
-    years: Annotated[int, Field(ge=1, le=100)] | None = None
-
-
 class Words(EvidenceModel):
     """The whole drillbook.toml."""
 
-    number: str | None = None
     organisation: Organisation = Organisation()
     schedule: Schedule = Schedule()
-    scope: DeclaredScope = DeclaredScope()
-    environment: Environment = Environment()
-    method: Method = Method()
     objectives: Targets = Targets()
     declared: dict[str, Any] = Field(default={})
     sign_off: Signatories = Signatories()
-    retention: DeclaredRetention = DeclaredRetention()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,35 +178,22 @@ def apply_waivers(controls: Iterable[Control], declared: Declared, today: date) 
     return found
 
 
-def build_context(setting: Setting, facts: RunFacts, controls: Sequence[Control]) -> dict[str, Any]:
+def build_context(setting: Setting, facts: RunFacts) -> dict[str, Any]:
     """The parts of the record around its verdicts, by field name."""
-    words, ended = setting.declared.words, facts.finished.date()
-    waivers = tuple(control.waiver for control in controls if control.waiver)
-    scope = Scope.model_validate(words.scope.model_dump())
-    years, planned = words.retention.years, words.schedule
+    words = setting.declared.words
+    planned, ended = words.schedule, facts.finished.date()
     due = due_again(ended, planned) if planned.next_due or planned.cadence else None
     return {
         "identity": Identity(
             uuid=uuid_of_run(facts.id),
-            number=words.number,
             previous_run=setting.previous_run,
             pack=setting.pack,
             declared=setting.declared.source,
         ),
         "organisation": words.organisation,
         "schedule": planned.model_copy(update={"next_due": due}),
-        "scope": scope.model_copy(
-            update={"exclusions": (*scope.exclusions, *list_exclusions(controls))}
-        ),
-        "environment": words.environment,
-        "method": words.method,
-        "deviations": Deviations(waivers=waivers),
         "declared": _plain(words.declared),
         "sign_off": sign_off(setting.declared),
-        "retention": Retention(
-            **dict(words.retention),
-            dispose_after=months_later(ended, 12 * years) if years else None,
-        ),
     }
 
 
@@ -280,22 +218,6 @@ def objectives(measured: dict[str, float], declared: Declared) -> Objectives:
 def uuid_of_run(run: str) -> str:
     """The UUID of a run, by its id."""
     return str(uuid.uuid5(_NAMESPACE, run))
-
-
-def list_exclusions(controls: Iterable[Control]) -> list[Exclusion]:
-    """The controls that did not run, each with the reason."""
-    return [
-        Exclusion(what=control.id, reason=_reason(control), source="run")
-        for control in controls
-        if control.verdict in IDLE
-    ]
-
-
-def _reason(control: Control) -> str | None:
-    messages = dict.fromkeys(
-        spec.message for spec in control.specs if spec.verdict is control.verdict and spec.message
-    )
-    return "; ".join(messages) or control.note
 
 
 def sign_off(declared: Declared) -> SignOff:

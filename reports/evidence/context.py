@@ -94,10 +94,9 @@ class TestedRunbook(EvidenceModel):
 
 
 class Identity(EvidenceModel):
-    """Which record this is; `number` is the organisation's own, `uuid` follows from the run id."""
+    """Which record this is; `uuid` follows from the run's id."""
 
     uuid: str | None = None
-    number: str | None = None
     previous_run: str | None = Field(default=None, description="id of the run before, same folder")
     pack: Pack = Pack()
     runbook: TestedRunbook | None = Field(
@@ -110,10 +109,8 @@ class Organisation(EvidenceModel):
     """Whose system was examined, as declared."""
 
     name: str | None = None
-    unit: str | None = None
     system: str | None = None
     system_id: str | None = None
-    site: str | None = None
 
     @property
     def identity(self) -> str | None:
@@ -122,9 +119,8 @@ class Organisation(EvidenceModel):
 
 
 class Schedule(EvidenceModel):
-    """When the run was planned for, how often it is due, and when next."""
+    """How often a run is due, and when next."""
 
-    planned: Day | None = None
     cadence: Cadence | None = None
     next_due: Day | None = None
 
@@ -139,22 +135,6 @@ class DataSet(EvidenceModel):
         default=None, description="values to compare, if the run gets so far"
     )
     bytes: int | None = None
-
-
-class Exclusion(EvidenceModel):
-    """Something that was not examined, and why: declared, or a control of which nothing ran."""
-
-    what: str
-    reason: str | None
-    source: Literal["declared", "run"] = "declared"
-
-
-class Scope(EvidenceModel):
-    """What the exercise covers beyond its subject, and what it does not."""
-
-    systems: tuple[str, ...] = ()
-    data_set: DataSet | None = None
-    exclusions: tuple[Exclusion, ...] = ()
 
 
 class Comparison(EvidenceModel):
@@ -175,26 +155,6 @@ class ClockFacts(EvidenceModel):
     compared: tuple[Comparison, ...] = ()
 
 
-class Environment(EvidenceModel):
-    """Where the run took place, as declared: no program can know it."""
-
-    isolated: bool | None = None
-    segregated_from_source: bool | None = None
-    network_egress: bool | None = None
-    differences: tuple[str, ...] = Field(default=(), description="from production")
-
-
-class Method(EvidenceModel):
-    """How it was examined, why so, and under which assumptions."""
-
-    type: str | None = None
-    scenario: str | None = None
-    rationale: str | None = None
-    objectives: tuple[str, ...] = ()
-    assumptions: tuple[str, ...] = ()
-    preconditions: tuple[str, ...] = ()
-
-
 class Waiver(EvidenceModel):
     """A deviation that a person accepts until a day; it never hides the verdict."""
 
@@ -207,19 +167,11 @@ class Waiver(EvidenceModel):
     days_left: int | None = None
 
 
-class Deviations(EvidenceModel):
-    """The waivers."""
-
-    waivers: tuple[Waiver, ...] = ()
-
-
-class Signature(EvidenceModel):
-    """Who is to sign; signed and remark stay null, as a sign-off is a file next to the bundle."""
+class Signatory(EvidenceModel):
+    """A person who is to sign; a sign-off itself is a file next to the bundle."""
 
     name: str | None = None
     role: str | None = None
-    signed: Time | None = None
-    remark: str | None = None
 
 
 class SignOff(EvidenceModel):
@@ -228,15 +180,7 @@ class SignOff(EvidenceModel):
     executed_by: str | None = Field(
         default=None, description="named by --operator; a log-in name says too little"
     )
-    prepared: Signature = Signature()
-    reviewed: Signature = Signature()
-    approved: Signature = Signature()
+    prepared: Signatory = Signatory()
+    reviewed: Signatory = Signatory()
+    approved: Signatory = Signatory()
     separated: bool | None = Field(default=None, description="null while the approver is unknown")
-
-
-class Retention(EvidenceModel):
-    """How secret the record is and how long it is kept, as declared."""
-
-    classification: str | None = None
-    years: int | None = None
-    dispose_after: Day | None = None

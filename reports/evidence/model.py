@@ -10,15 +10,10 @@ from pydantic import Field
 from reports.evidence.context import (
     ClockFacts,
     DataSet,
-    Deviations,
-    Environment,
     EvidenceModel,
     Identity,
-    Method,
     Organisation,
-    Retention,
     Schedule,
-    Scope,
     SignOff,
     Time,
     Waiver,
@@ -519,12 +514,7 @@ class Run(EvidenceModel):
     identity: Identity = Identity()
     organisation: Organisation = Organisation()
     schedule: Schedule = Schedule()
-    scope: Scope = Scope()
-    environment: Environment = Environment()
-    method: Method = Method()
-    deviations: Deviations = Deviations()
     sign_off: SignOff = SignOff()
-    retention: Retention = Retention()
     seal: Seal = Seal()
     declared: dict[str, Any] = Field(
         default={}, description="the table [declared] of drillbook.toml: what only people know"

@@ -53,8 +53,7 @@ def write_document(path: Path, content: bytes) -> None:
 
 def _file(run: Run) -> str:
     """The name of the run's file, without its ending."""
-    number = run.identity.number or run.run.id
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", number).lstrip(".-") or "record"
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", run.run.id).lstrip(".-") or "record"
 
 
 def row(run: Run) -> dict[str, object]:
@@ -62,7 +61,6 @@ def row(run: Run) -> dict[str, object]:
     facts, subject, backup, goals = run.run, run.subject, run.subject.backup, run.objectives
     return {
         "run": facts.id,
-        "number": run.identity.number,
         "organisation": run.organisation.name,
         "system": run.organisation.system,
         "system_id": run.organisation.system_id,

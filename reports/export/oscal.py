@@ -216,7 +216,7 @@ def _metadata(run: Run) -> dict[str, Any]:
         "last-modified": run.run.finished.isoformat(),
         "version": "1",
         "oscal-version": _VERSION,
-        "props": _props(grade=run.subject.grade, record=run.identity.number),
+        "props": _props(grade=run.subject.grade),
         "roles": [{"id": "assessor", "title": "Who ran it"}],
         "parties": [party for party in parties if party["name"]],
         "responsible-parties": [operator] if _line(run.run.operator) else [],

@@ -373,7 +373,8 @@ def _waivers(entries: Iterable[Entry]) -> Iterator[tuple[str | None, Waiver]]:
     found = {
         (entry.past.facts.system, one.control, one.reason, one.approved_by, one.expires): one
         for entry in entries
-        for one in (entry.record.deviations.waivers if entry.record else ())
+        for control in (entry.record.controls if entry.record else ())
+        if (one := control.waiver)
     }
     for (system, *_), waiver in found.items():
         yield system, waiver

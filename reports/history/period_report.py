@@ -143,7 +143,7 @@ def render_pdf(period: Period, table: str) -> bytes:
         "trust": _trust(period),
         "cover": with_value(
             [
-                ("Organisation", ", ".join(filter(None, (who.name, who.unit)))),
+                ("Organisation", who.name or ""),
                 (
                     ("Instances", ", ".join(str(one.system) for one in period.duties))
                     if period.fleet

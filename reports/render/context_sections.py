@@ -6,7 +6,7 @@ names, so that a reader sees the gap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -44,16 +44,14 @@ def sections(run: Run) -> list[tuple[str, list[Row]]]:
         ("The change that was rehearsed", change),
         ("What else is declared", list(_rows("", run.declared))),
         ("Where it ran", surroundings(run)),
-        ("Where it ran, as declared", declared_surroundings(run)),
         ("How it was called", call(run)),
-        ("Why and how it was examined, as declared", method(run)),
     ]
     return [(title, rows) for title, rows in titled if rows]
 
 
 def heading(run: Run) -> list[Row]:
     """The rows at the top of every document."""
-    wanted = {"Organisation", "System", "Record number", "Due again"}
+    wanted = {"Organisation", "System", "Due again"}
     return [
         *(row for row in organisation(run) if row[0] in wanted),
         ("Examined", describe_subject(run.subject)),
@@ -67,18 +65,13 @@ def heading(run: Run) -> list[Row]:
 
 
 def organisation(run: Run) -> list[Row]:
-    """Whose system it is, and which record this is."""
-    said, until = run.organisation, day(run.retention.dispose_after)
+    """Whose system it is, and when its next run is due."""
+    said = run.organisation
     return [
-        ("Organisation", _join(said.name, said.unit)),
+        ("Organisation", said.name),
         ("System", _join(said.system, said.system_id)),
-        ("Site", said.site),
-        ("Record number", run.identity.number),
-        ("Planned for", day(run.schedule.planned)),
         ("Repeated", run.schedule.cadence),
         ("Due again", day(run.schedule.next_due)),
-        ("Classification", run.retention.classification),
-        ("Kept until", until and f"{until}, then disposed of"),
     ]
 
 
@@ -98,7 +91,6 @@ def subject(run: Run) -> list[Row]:
         *_if_any("Changed since last proved", "; ".join(document.changed) if document else None),
         *(_backup(seen.backup) if seen.backup else ()),
         ("Data", _data(seen.data_set)),
-        *_if_any("Data, as declared", _data(run.scope.data_set)),
         *_if_any("Note", seen.endpoint_note),
     ]
 
@@ -127,22 +119,6 @@ def _machine(host: Host) -> str:
     return f"{host.name}, {host.machine}, {host.cpus} CPUs{memory}"
 
 
-def _each(said: Iterable[str | None]) -> str:
-    """The values of all machines, each once."""
-    return "; ".join(dict.fromkeys(filter(None, said)))
-
-
-def declared_surroundings(run: Run) -> list[Row]:
-    """The facts about the place of the run that only people know."""
-    place = run.environment
-    return [
-        ("Isolated", _yes_no(place.isolated)),
-        ("Segregated from its source", _yes_no(place.segregated_from_source)),
-        ("Network egress", _yes_no(place.network_egress)),
-        ("Differs from production in", "; ".join(place.differences) or None),
-    ]
-
-
 def call(run: Run) -> list[Row]:
     """How the run was called, by whom, when, and with which statements and specs."""
     facts, pack = run.run, run.identity.pack
@@ -168,20 +144,6 @@ def call(run: Run) -> list[Row]:
         ),
         *_if_any("The question asked", ", ".join(facts.asked) or None),
         *_if_any("Declared in", run.identity.declared.file if run.identity.declared else None),
-    ]
-
-
-def method(run: Run) -> list[Row]:
-    """Why and under which assumptions it was examined."""
-    said = run.method
-    return [
-        ("Type of test", said.type),
-        ("Scenario", said.scenario),
-        ("Why this one", said.rationale),
-        ("Systems", "; ".join(run.scope.systems) or None),
-        ("Objectives", "; ".join(said.objectives) or None),
-        ("Assumptions", "; ".join(said.assumptions) or None),
-        ("Preconditions", "; ".join(said.preconditions) or None),
     ]
 
 
@@ -309,7 +271,3 @@ def _clock(seen: ClockFacts) -> str:
         for one in seen.compared[-1:]
     ]
     return "; ".join(stated)
-
-
-def _yes_no(said: bool | None) -> str | None:
-    return None if said is None else "yes" if said else "no"

@@ -109,7 +109,7 @@ def _page(run: Run, *, without_logs: tuple[Verdict, ...]) -> str:
         files=[(name, words) for name, words in _FILES.items() if name in written],
         again=_repeat_command(run),
         waived=waived,
-        deviations=bool(waived or run.scope.exclusions),
+        deviations=bool(waived or phrases.exclusions(run)),
         exchanges_shown=_EXCHANGES,
         clauses=context_sections.frameworks(run),
         statements=phrases.statements(run),

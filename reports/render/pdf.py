@@ -180,7 +180,6 @@ def pdf_document(run: Run, digest: str) -> dict[str, Any]:
         "digest": digest,
         "certified": run.run.certified,
         "strict": run.run.strict_claims,
-        "classification": run.retention.classification,
         "cover": with_value(heading(run)),
         "summary": _summary(run, findings),
         "objectives": _objectives(run),

@@ -88,17 +88,20 @@ def judged_count(run: Run) -> str:
 
 
 def exclusions(run: Run) -> list[dict[str, str | None]]:
-    """What was not examined; controls left out for the same reason share a row."""
-    found: dict[tuple[str | None, str], list[str]] = {}
-    for one in run.scope.exclusions:
-        found.setdefault((one.reason, one.source), []).append(one.what)
+    """The controls of which nothing ran; those with the same reason share a row."""
+    controls_by_reason: dict[str | None, list[str]] = {}
+    for control in run.controls:
+        if control.verdict in IDLE:
+            same = (spec for spec in control.specs if spec.verdict is control.verdict)
+            messages = dict.fromkeys(spec.message for spec in same if spec.message)
+            reason = "; ".join(messages) or control.note
+            controls_by_reason.setdefault(reason, []).append(control.id)
     return [
         {
-            "what": f"{len(what)} controls" if reason == OUTSIDE else ", ".join(what),
+            "what": f"{len(ids)} controls" if reason == OUTSIDE else ", ".join(ids),
             "reason": reason,
-            "source": source,
         }
-        for (reason, source), what in found.items()
+        for reason, ids in controls_by_reason.items()
     ]
 
 

@@ -336,7 +336,7 @@ def assemble(
     planned = plan.specs.keys() | plan.left_out.keys()
     verdict, code = gate(controls, facts, redaction)
     subject = Subject.model_validate(recorder.facts)
-    context = declarations.build_context(setting, facts, controls)
+    context = declarations.build_context(setting, facts)
     if not subject.document:
         book = runbook.load()
         context["identity"] = context["identity"].model_copy(update={"runbook": book.named()})

@@ -96,7 +96,6 @@ def waived_run(**changes: object) -> Run:
     update = {
         "controls": controls,
         "counts": made.counts.model_copy(update={"waived": 1}),
-        "deviations": made.deviations.model_copy(update={"waivers": (waiver,)}),
         "verdict": verdict,
         "exit_code": exit_code(verdict),
     }

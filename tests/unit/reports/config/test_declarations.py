@@ -17,34 +17,23 @@ from reports.controls import load as load_catalogue
 from reports.errors import BadDeclaration
 from reports.history.runs import past_of
 from reports.history.status import standings
-from reports.verdict import Verdict
 from tests.support.own_suite import catalogue
 from tests.support.sample_run import run as sample_run
 
 CATALOGUE = catalogue("KEY-1")
 WHOLE = """
-number = "DR-2026-Q4-001"
 [organisation]
 name = "Example Ltd"
-unit = ""
+system = ""
 [schedule]
-planned = 2026-11-24
 cadence = "quarterly"
-[scope]
-systems = ["Infisical"]
-[[scope.exclusions]]
-what = "mail"
-reason = "no mail server in the test network"
-[environment]
-isolated = true
-differences = ["one node instead of three"]
 [objectives]
 rto_s = 14400
 [sign_off.approved]
 name = "Grace"
-[retention]
-classification = "internal"
-years = 6
+[declared]
+isolated = true
+keep_until = 2032-11-24
 """
 
 
@@ -57,23 +46,20 @@ def load(folder, text=None, config=None):
 
 def framed(said, **changes):
     run = sample_run()
-    return build_context(Setting(said), run.run.model_copy(update=changes), run.controls)
+    return build_context(Setting(said), run.run.model_copy(update=changes))
 
 
 def test_declared_facts_enter_the_record_and_the_rest_stays_empty(tmp_path):
     seen = framed(load(tmp_path, WHOLE))
-    assert seen["identity"].number == "DR-2026-Q4-001"
-    assert (seen["organisation"].name, seen["organisation"].unit) == ("Example Ltd", None)
-    assert seen["environment"].isolated is True
-    assert seen["environment"].segregated_from_source is None
+    assert (seen["organisation"].name, seen["organisation"].system) == ("Example Ltd", None)
+    assert seen["declared"] == {"isolated": True, "keep_until": "2032-11-24"}
     assert seen["sign_off"].approved.name == "Grace"
-    assert seen["sign_off"].approved.signed is None
+    assert seen["sign_off"].reviewed.name is None
 
 
 def test_what_follows_is_worked_out(tmp_path):
     seen = framed(load(tmp_path, WHOLE))
     assert seen["schedule"].next_due == date(2027, 2, 24)
-    assert seen["retention"].dispose_after == date(2032, 11, 24)
     assert seen["identity"].declared.file == "drillbook.toml"
     assert len(seen["identity"].declared.sha256) == 64
 
@@ -93,9 +79,8 @@ def test_the_record_and_status_agree_on_the_due_day(tmp_path, declared, due):
 
 def test_without_a_file_nothing_is_made_up(tmp_path):
     seen = framed(load(tmp_path))
-    empty = [seen["identity"].number, seen["identity"].declared, seen["schedule"].next_due]
-    empty += [*seen["organisation"].model_dump().values(), *seen["retention"].model_dump().values()]
-    empty += [seen["scope"].data_set, seen["sign_off"].separated]
+    empty = [seen["identity"].declared, seen["schedule"].next_due, seen["sign_off"].separated]
+    empty += seen["organisation"].model_dump().values()
     assert set(empty) == {None}
     assert seen["declared"] == {}
 
@@ -107,20 +92,6 @@ def test_examples_can_be_copied_as_they_are():
     assert said.words.sign_off.reviewed is None
     assert said.words.organisation.name == "Example Ltd"
     assert [one.control for one in said.waivers] == ["BKP-3"]
-
-
-def test_exclusions_are_the_declared_and_those_of_which_nothing_ran(tmp_path):
-    found = framed(load(tmp_path, WHOLE))["scope"].exclusions
-    idle = [
-        c.id
-        for c in sample_run().controls
-        if c.verdict in (Verdict.NOT_RUN, Verdict.NOT_APPLICABLE)
-    ]
-    assert [(one.what, one.source) for one in found] == [
-        ("mail", "declared"),
-        *((control, "run") for control in idle),
-    ]
-    assert found[-1].reason == "this driver cannot limit memory"
 
 
 def test_same_run_has_the_same_uuid_and_another_has_another():
@@ -152,16 +123,6 @@ def test_objective_is_more_than_nothing_and_at_most_a_leap_year(tmp_path, second
         assert load(tmp_path, text).words.objectives.rto_s == float(seconds)
         return
     with pytest.raises(BadDeclaration, match=r"objectives\.rto_s"):
-        load(tmp_path, text)
-
-
-@pytest.mark.parametrize(("years", "accepted"), [(0, False), (1, True), (100, True), (101, False)])
-def test_retention_is_of_one_to_a_hundred_years(tmp_path, years, accepted):
-    text = f"[retention]\nyears = {years}"
-    if accepted:
-        assert load(tmp_path, text).words.retention.years == years
-        return
-    with pytest.raises(BadDeclaration, match=r"retention\.years"):
         load(tmp_path, text)
 
 

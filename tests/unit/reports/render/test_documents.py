@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from drillbook.core.application import ROOT
-from reports.evidence.context import Exclusion, Organisation, Scope, SignOff
+from reports.evidence.context import Organisation, SignOff
 from reports.evidence.model import (
     LEFT_OUT,
     OUTSIDE,
@@ -357,26 +357,25 @@ def test_page_shows_what_was_declared_and_names_what_was_not():
     parsed(page)
     assert "&lt;b&gt;Example&lt;/b&gt;" in page
     assert "<b>Example</b>" not in page
-    assert "Not stated: system, site, record number" in page
+    assert "Not stated: system, repeated, due again" in page
     assert "Waived until 2026-12-08 by Ada Lovelace, approved by Grace Hopper." in page
     assert page.count(">waived<") == 2
     assert page.count("no one named") == 3
 
 
-def test_page_shows_exclusions_and_acts():
+def test_page_shows_what_did_not_run_and_acts():
     act = Command(service="db", act="exec", line="pg_dump <x> > y", exit_code=3, duration_s=1.0)
     run = sample_run.run()
     spec = run.controls[0].specs[0]
     step = spec.steps[0].model_copy(update={"commands": (act,) * 42})
     spec = spec.model_copy(update={"steps": (step, *spec.steps[1:])})
     first = run.controls[0].model_copy(update={"specs": (spec,)})
-    scope = Scope(exclusions=(Exclusion(what="mail", reason="no <server>"),))
-    changes = {"controls": (first, *run.controls[1:]), "scope": scope}
-    page = html.render(run.model_copy(update=changes))
+    idle = run.controls[-1].model_copy(update={"specs": (), "note": "no <server>"})
+    page = html.render(run.model_copy(update={"controls": (first, *run.controls[1:-1], idle)}))
     parsed(page)
     assert "pg_dump &lt;x&gt; &gt; y</td><td>exit 3" in page
     assert '<p class="note">2 more in evidence.json</p>' in page
-    assert "no &lt;server&gt; <small>declared</small>" in page
+    assert f'<th scope="row">{idle.id}</th><td>no &lt;server&gt;</td>' in page
 
 
 @pytest.mark.parametrize("render", [html.render, text_of])

@@ -2,7 +2,6 @@
 
 import pytest
 
-from reports.evidence.context import Exclusion
 from reports.evidence.model import LEFT_OUT, OUTSIDE
 from reports.render import html, pdf, phrases, terminal
 from reports.verdict import IDLE, UNDECIDED, Verdict
@@ -48,11 +47,10 @@ def test_of_a_whole_run_every_control_is_shown():
 
 def test_what_was_left_aside_is_one_row():
     whole = sample_run.run()
-    one = Exclusion(what="mail", reason="there is none", source="declared")
-    aside = [one.model_copy(update={"what": f"KEY-{n}", "reason": OUTSIDE}) for n in range(3)]
-    scope = whole.scope.model_copy(update={"exclusions": (one, *aside)})
-    rows = phrases.exclusions(whole.model_copy(update={"scope": scope}))
-    assert [row["what"] for row in rows] == [one.what, "3 controls"]
+    idle = whole.controls[-1].model_copy(update={"specs": (), "note": "there is none"})
+    aside = [idle.model_copy(update={"id": f"KEY-{n}", "note": OUTSIDE}) for n in range(3)]
+    rows = phrases.exclusions(whole.model_copy(update={"controls": (idle, *aside)}))
+    assert [row["what"] for row in rows] == [idle.id, "3 controls"]
 
 
 @pytest.mark.parametrize(

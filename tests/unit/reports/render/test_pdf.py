@@ -13,7 +13,7 @@ from pikepdf import Array, Dictionary, Name, Pdf, Stream
 from drillbook.core.display import map_texts
 from reports.controls import load_mappings
 from reports.evidence import json_file
-from reports.evidence.context import Exclusion, Organisation
+from reports.evidence.context import Organisation
 from reports.evidence.model import Correction, Objectives, Subject
 from reports.redaction import redactor
 from reports.redaction.redactor import Redactor
@@ -202,9 +202,9 @@ def test_account_of_a_run_in_ruins_ends_after_fifteen_hundred_steps():
 
 def test_facts_that_are_not_stated_are_named(tmp_path):
     text = said(RUN, tmp_path)
-    assert "Not stated: organisation, system, site, record number" in text
+    assert "Not stated: organisation, system, repeated, due again" in text
     told = said(RUN.model_copy(update={"organisation": Organisation(name="Example")}), tmp_path)
-    assert "Not stated: system, site, record number" in told
+    assert "Not stated: system, repeated, due again" in told
 
 
 @pytest.mark.parametrize(
@@ -241,18 +241,10 @@ def test_a_stated_target_is_printed_without_a_measurement_and_the_verification_w
 
 
 def test_exclusions_are_printed(tmp_path):
-    scope = RUN.scope.model_copy(
-        update={
-            "exclusions": (
-                Exclusion(what="mail", reason="no server"),
-                Exclusion(what="KEY-1", reason="no engine", source="run"),
-                Exclusion(what="KEY-2", reason="no engine", source="run"),
-            )
-        }
-    )
-    text = said(RUN.model_copy(update={"scope": scope}), tmp_path)
-    assert all(words in text for words in ("KEY-1, KEY-2", "no engine", "the run"))
-    assert all(words in text for words in ("mail", "no server", "declaration"))
+    idle = RUN.controls[-1].model_copy(update={"specs": (), "note": "no engine"})
+    others = [idle.model_copy(update={"id": f"KEY-{number}"}) for number in (1, 2)]
+    text = said(RUN.model_copy(update={"controls": (*RUN.controls[:-1], *others)}), tmp_path)
+    assert all(words in text for words in ("KEY-1, KEY-2", "no engine"))
 
 
 HOSTILE = (

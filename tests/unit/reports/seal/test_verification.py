@@ -249,7 +249,6 @@ def test_the_signed_result_of_a_run_that_shows_less_than_its_exit_code(facts, sh
             "rules": rules,
             "controls": controls,
             "counts": made.counts.model_copy(update=counts),
-            "deviations": made.deviations.model_copy(update={"waivers": ()}),
             "verdict": overall(one.verdict for one in controls if one.gating),
             "exit_code": 0,
         }
@@ -386,11 +385,17 @@ def test_a_claim_that_is_violated_gates_as_safety_does(tmp_path, severity, gatin
 
 
 def recorded(tmp_path, change):
-    """The state of the check of a record with a waiver that was changed."""
+    """The state of the check of a record with a waiver, as earlier versions wrote it, changed."""
     run = sample_run.waived_run()
-    parts = ("deviations", "controls", "counts", "verdict", "exit_code")
+    parts = ("controls", "counts", "verdict", "exit_code")
     folder = sealed(tmp_path, **{name: getattr(run, name) for name in parts})
-    bundle = resealed(folder, tmp_path / "b.zip", **{"evidence.json": altered(folder, change)})
+
+    def change_earlier(record):
+        record["deviations"] = {"waivers": [dict(record["controls"][0]["waiver"])]}
+        change(record)
+
+    record = altered(folder, change_earlier)
+    bundle = resealed(folder, tmp_path / "b.zip", **{"evidence.json": record})
     return examined(bundle, unsigned=True)["record"].state
 
 

@@ -144,7 +144,6 @@ def test_waiver_lets_the_gate_pass_and_the_verdict_stand(suite):
     assert (control["verdict"], control["waived"]) == ("violated", True)
     assert control["waiver"]["owner"] == "Ada"
     assert seen["counts"]["violated"] == seen["counts"]["waived"] == 1
-    assert seen["deviations"]["waivers"] == [control["waiver"]]
     result.stdout.fnmatch_lines(["Waivers: 1", "*Waived until 2999-12-31 by Ada*"])
     result.stdout.fnmatch_lines(["PASSED. 1 of 2 gating controls hold; the gate lets KEY-1 pass*"])
 
