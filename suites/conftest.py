@@ -8,7 +8,6 @@ import secrets
 import pytest
 
 from drillbook.core.errors import DrillbookError
-from fixtures.oracle.state import describe
 
 UNCHANGED = "nothing in the database has changed that these steps were not to change"
 
@@ -68,9 +67,9 @@ def pytest_pyfunc_call(pyfuncitem):
             if not changed:
                 return done
             _tell(observe, record)
-            raise AssertionError(describe(changed))
+            raise AssertionError(installation.state.describe(changed))
     _tell(observe, record)
-    raise AssertionError(describe(changed))
+    raise AssertionError(installation.state.describe(changed))
 
 
 def _tell(observe, record):
