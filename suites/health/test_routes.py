@@ -5,7 +5,7 @@ import pytest
 from drillbook.infisical.client import Infisical, ask_every_generation
 from fixtures.deployment import judged_answers
 from fixtures.oracle.operators_day import OperatorsDay
-from fixtures.probes import malformed_requests, observations, process_use
+from fixtures.probes import malformed_requests, observations
 
 pytestmark = pytest.mark.control("HLT-4")
 
@@ -81,32 +81,3 @@ def test_no_request_ends_the_backend(deployment, record, step):
     with step("create a folder and a tag"):
         deployment.service.create_folder(deployment.golden.place("dev"), "later")
         deployment.service.create_tag(deployment.golden.project, "later", "#c0392b")
-
-
-@pytest.mark.golden("shared")
-def test_requests_leave_nothing_behind(deployment, observe, step):
-    # Noted only: a release may keep them elsewhere.
-    with step("read the settings; the cache keeps them for a minute from then"):
-        if not observations.keeps_settings_a_minute(deployment):
-            observe("settings_kept_otherwise")
-
-    with step(
-        "read a secret forty times, with a token and without; the cache has no key more for each "
-        "that never expires"
-    ):
-        assert not observations.leaves_for_ever(deployment, observations.count_endless_keys)
-
-    with step("nor has the backend a file or a thread more for each"):
-        assert not observations.leaves_for_ever(deployment, process_use.count_handles)
-
-    # Noted only: a release may keep none.
-    with step("the database has not one connection more for each"):
-        if observations.leaves_for_ever(deployment, observations.count_connections):
-            observe("connections_not_kept")
-
-    # Noted only: a release may have jobs that do so.
-    with step("without requests, no transaction stays open, and no processor is busy"):
-        if observations.leaves_transactions_open(deployment.stack):
-            observe("transactions_left_open")
-        if process_use.is_never_idle(deployment.stack):
-            observe("backend_never_idle")

@@ -1,13 +1,10 @@
 """Logs show failed log-ins and readers of secrets, and never contain a value, key or password."""
 
 import secrets
-import time
-from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
-from drillbook.core.errors import NotReady
 from drillbook.infisical import mails
 from drillbook.infisical.client import MACHINE_LOG_IN
 from drillbook.infisical.crypto import openssl_rand_hex
@@ -54,30 +51,11 @@ def test_failed_login_and_bad_token_are_in_the_log(deployment, observe, step):
         assert login
         assert token
 
-    # Noted only: the document says nothing of it.
-    with step("request secrets as a machine of no project; look for a warning about that, too"):
-        public, other = deployment.public, owner.create_identity(organization, "no one's")
-        stranger, mark = public.as_bearer(public.login(other)), deployment.log_mark()
-        refused = not credentials.is_allowed(lambda: stranger.secrets(golden.place("prod")))
-        with suppress(NotReady):
-            if refused and not observations.is_noticed_in_log(deployment, mark, secrets_path):
-                observe("denials_not_in_log")
-
 
 @pytest.mark.control("SEC-4")
 @pytest.mark.golden("shared")
 def test_read_of_a_secret_is_in_the_audit_log(deployment, record, observe, step):
-    # Noted only: a release, or another LOG_LEVEL, may log less or otherwise. Without a licence this
-    # spec contradicts the control, which then says what this one observed, and no other.
-    with step("request what exists, what does not exist and what is refused; look at the log"):
-        golden, mark, since = deployment.golden, deployment.log_mark(), time.time()
-        asked = observations.ask_with_marks(deployment)
-        wrong = observations.find_log_faults(deployment, mark, asked, since)
-        if wrong:
-            record.note("; ".join(wrong))
-            observe("request_log_untrue")
-        mark = deployment.log_mark()
-
+    golden, mark = deployment.golden, deployment.log_mark()
     with step("ask the instance for how many days it keeps an audit log"):
         days = deployment.owner.audit_retention_days(golden.admin.organization)
         record.note(f"{days} days by its licence")
@@ -228,8 +206,6 @@ def test_without_a_mail_server_no_mail_is_printed(
 
     with step("the log holds none that gives access to the account"):
         codes = observations.wait_for_codes(deployment, mark, mailed, email)
-        if "SMTP" not in observations.printed_since(deployment, mark):
-            observe("missing_mail_server_unlogged")
         for code in codes:
             record.secret("MAILED_CODE", code)
         # Counted, because the message of a failed assertion would show the codes.

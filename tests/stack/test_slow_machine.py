@@ -303,7 +303,6 @@ def test_a_backend_is_waited_for_by_its_own_pace(monkeypatch):
     ("module", "look"),
     [
         (observations, lambda given: observations.is_audited(given, "prod", None)),
-        (observations, lambda given: observations.leaves_transactions_open(given.stack)),
         (result_checks, lambda given: result_checks._serves(SimpleNamespace(deployment=given))),
     ],
 )
@@ -460,7 +459,6 @@ MAILED = SimpleNamespace(find_codes=lambda log, _email: [log] if "/login" in log
         lambda given: observations.is_noticed_in_log(given, 0, "/login"),
         lambda given: observations.is_request_logged(given, 0, "/login"),
         lambda given: bool(observations.wait_for_codes(given, 0, MAILED, "a@example.com")),
-        lambda given: not observations.find_log_faults(given, 0, [ASKED], 0.0),
     ],
 )
 def test_a_log_that_is_late_says_neither_yes_nor_no(monkeypatch, look):
@@ -473,13 +471,7 @@ def test_a_log_that_is_late_says_neither_yes_nor_no(monkeypatch, look):
         look(Logging(logs_requests=False))
 
 
-ASKED = observations.MarkedRequest("GET", "/login", "/login", None, 200, 0.0)
 ENDED = '{"reqId": "1", "level": 30, "res": {"statusCode": 200}, "responseTime": 2}'
-
-
-def test_a_clock_that_is_set_back_makes_no_time_in_the_log_untrue():
-    printed, later = f"{NOTICED}\n{ENDED}\n", time.time() + 3600
-    assert not observations.find_log_faults(Logging(printed), 0, [ASKED], later)
 
 
 def test_a_log_is_searched_only_when_all_is_in_it(monkeypatch):
