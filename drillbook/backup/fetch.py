@@ -1,53 +1,62 @@
-"""A backup to read: a local file, or a private copy that is removed after use."""
+"""A backup to read: a local file, or a private copy that is removed after use.
+
+One rule for several backups in one place: the newest that is whole is taken, and the newer ones
+that were passed over are named aloud. `Selection` asks for another one, which is taken as it is.
+"""
 
 from __future__ import annotations
 
-import errno
 import os
+import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from drillbook.backup import integrity, location
 from drillbook.backup.archive import form_of
-from drillbook.backup.facts import UNDATED, stated_time
-from drillbook.backup.location import NEWEST, Address, Member, Picked, Selection
-from drillbook.backup.repository import LEAST_SECRET, NoBackup, Repository
-from drillbook.backup.stream import CHUNK, SILENCE_S, Source, write_pieces
-from drillbook.core import dotenv, run_directory
-from drillbook.core.application import install_extra
-from drillbook.core.display import printable, redact
+from drillbook.backup.location import NEWEST, Candidate, Selection
+from drillbook.backup.stores import Local, NoBackup, Remote, Repository, StandardInput, Storage
+from drillbook.backup.stream import Source, write_pieces
+from drillbook.core import run_directory
+from drillbook.core.display import printable
 from drillbook.core.errors import BadInput
-from drillbook.core.files import refuse_open
+from drillbook.core.files import refuse_trouble
+from drillbook.core.options import seconds
 from drillbook.core.run_directory import Home, new_run_id
 
 _LONGEST_NAME = 100
-_LONGEST_CHECKSUM = 4096
-# Errors that only writing causes.
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_TIMES = ("LastModified", "Last-Modified", "mtime", "updated", "modified", "modify", "created")
-_YEAR_10000 = 253_402_300_800
-_SSH = ("sftp", "ssh")
-_CONNECT_S = 60
+_MOST_NAMED = 3
 Say = Callable[[str], None]
+Opener = Callable[[Candidate], AbstractContextManager[Path]]
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """The backup that is taken, all backups of its place, and the newer ones skipped, with why.
+
+    word is that of --select, which asked for it.
+    """
+
+    candidate: Candidate
+    said: str
+    word: str
+    candidates: tuple[Candidate, ...]
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LocalBackup:
     """A backup to read at path; said names it, and the backups it was chosen from.
 
-    taken_s is how long it took to fetch, in seconds. modified is when the original was last
-    changed, in seconds since 1970, None where it is unknown; secrets must appear in no record.
-    picked says how it was chosen, None if it was the only one; open makes another backup of the
-    place available for a block. home holds a private copy, None for a file that is read in place.
+    taken_s is how long it took to fetch, in seconds; secrets must appear in no record. picked says
+    how it was chosen, None if it was the only one; open makes another backup of the place available
+    for a block. home holds a private copy, None for a file that is read in place.
     """
 
     path: Path
@@ -55,10 +64,9 @@ class LocalBackup:
     said: str
     taken_s: float = 0.0
     home: Home | None = None
-    modified: float | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
     picked: Picked | None = None
-    open: Callable[[Member], AbstractContextManager[Path]] = lambda member: nullcontext(member.item)
+    open: Opener = lambda candidate: nullcontext(candidate.item)
 
     def close(self) -> None:
         """Remove the copy; safe to call twice."""
@@ -67,28 +75,18 @@ class LocalBackup:
 
 
 @contextmanager
-def backup_for_command(
-    given: str, options: str = "", selection: Selection = NEWEST
-) -> Iterator[LocalBackup]:
+def backup_for_command(given: str, selection: Selection = NEWEST) -> Iterator[LocalBackup]:
     """A backup for the block of an offline command; these read standard input, too.
 
-    Standard input is kept in a private file for the block, since it is read more than once.
-    options names a file with the settings of its storage. The rest is as in fetch_backup.
+    The rest is as in fetch_backup.
     """
-    if given == "-":
-        _refuse_choice(given, selection)
-        with _explain_disk("on standard input"), _private_folder() as home:
-            copy = home.path / "backup"
-            try:
-                _save_input(sys.stdin.buffer, copy)
-                # The time of this copy says nothing of the backup.
-                os.utime(copy, (UNDATED, UNDATED))
-                yield LocalBackup(copy, given, "standard input")
-            except BadInput as refusal:
-                raise BadInput(str(refusal).replace(str(copy), "standard input")) from None
-        return
-    fetch = fetch_backup(given, _say, settings(options), selection=selection)
-    with fetch as backup, _explain_disk(backup.shown):
+    store = StandardInput() if given == "-" else None
+    say: Say = (lambda _: None) if store else _say
+    space = f"it, and the space in {tempfile.gettempdir()}"
+    with (
+        fetch_backup(given, say, selection=selection, store=store) as backup,
+        refuse_trouble(f"backup {backup.shown}", space),
+    ):
         yield backup
 
 
@@ -103,331 +101,178 @@ def _private_folder() -> Iterator[Home]:
         home.close()
 
 
-def _save_input(stream: BinaryIO, copy: Path) -> None:
-    """Write the whole content of standard input to a new private file."""
-    folder = copy.parent.parent
-    unfit = f"standard input does not fit into {folder}; give a file, or point TMPDIR to space"
-
-    def pieces() -> Iterator[bytes]:
-        if first := stream.read(CHUNK):
-            yield first
-            with Source(copy) as source:
-                form_of(source)
-            yield from iter(partial(stream.read, CHUNK), b"")
-
-    write_copy(pieces(), copy.parent, copy.name, lambda _: None, unfit)
-
-
-def _refuse_choice(shown: str, selection: Selection) -> None:
-    """BadInput where there are not several backups to choose from."""
-    if selection.word != NEWEST.word:
-        raise BadInput(
-            f"--select {selection.word}: {shown} is one backup; give a folder or a repository"
-        )
-
-
 def _say(text: str) -> None:
     print(printable(text), file=sys.stderr, flush=True)  # noqa: T201, this is the progress
-
-
-@contextmanager
-def _explain_disk(shown: str) -> Iterator[None]:
-    """BadInput in one sentence for an OSError while a backup is read."""
-    try:
-        yield
-    except OSError as trouble:
-        why = trouble.strerror or str(trouble)
-        if trouble.errno in _FULL:
-            raise BadInput(
-                f"backup {shown} does not fit into {tempfile.gettempdir()}, where it is unpacked: "
-                f"{why}; free some space there, or point TMPDIR elsewhere"
-            ) from None
-        where = f" ({Path(trouble.filename).name})" if isinstance(trouble.filename, str) else ""
-        raise BadInput(
-            f"backup {shown} cannot be read to its end: {why}{where}; try another copy of it"
-        ) from None
-
-
-def settings(path: str | None) -> dict[str, str]:
-    """The settings of a storage for fsspec, with credentials.
-
-    BadInput where other users can read their file.
-    """
-    if not path:
-        return {}
-    file = Path(path).expanduser()
-    options = dotenv.load(file, what := "file of --backup-options")
-    refuse_open(file, what)
-    return dict(options)
 
 
 @contextmanager
 def fetch_backup(
     given: str,
     say: Say,
-    options: Mapping[str, str] | None = None,
     *,
     choose: bool = True,
     selection: Selection = NEWEST,
+    store: Local | Remote | None = None,
 ) -> Iterator[LocalBackup]:
     """Make a backup available for the block; BadInput in one sentence where that fails.
 
     choose: a folder of backups stands for its newest that is complete, or for the one that
-    selection asks for. options are the settings of a storage. say gets what was taken,
-    and the progress of a long copy.
+    selection asks for. say gets what was taken, and the progress of a long copy. store is where to
+    read it, if the address does not say so.
     """
-    address, started = location.parse(given), time.monotonic()
-    if address.kind == "path":
-        path = Path(address.what).expanduser()
-        # A folder with a toc.dat is itself a backup, by pg_dump -Fd.
-        if choose and path.is_dir() and not (path / "toc.dat").exists():
-            picked = location.pick_from(path, selection)
-            say(picked.said)
-            path, taken_s = picked.member.item, time.monotonic() - started
-            yield LocalBackup(path, str(path), picked.said, taken_s, picked=picked)
+    started = time.monotonic()
+    store = store or _find_store(given, choose=choose)
+    with ExitStack() as stack:
+        opened: Opener = _open_in_place
+        home = picked = None
+        trouble: AbstractContextManager[None] = nullcontext()
+        if isinstance(store, Local):
+            trouble = refuse_trouble(store.shown, "the backup given")
         else:
-            _refuse_choice(address.shown, selection)
-            yield LocalBackup(path, address.shown, f"backup {path.name}")
-        return
-    with _private_folder() as home:
-        place = home.path / "fetched"
-        place.mkdir(mode=0o700)
-        order = _Order(address, place, say, options or {}, selection)
-        backup = _from_url(order) if address.kind == "url" else _from_repository(order)
-        modified = backup.modified or UNDATED
-        for file in backup.path.iterdir() if backup.path.is_dir() else (backup.path,):
-            os.utime(file, (modified, modified))
+            home = stack.enter_context(_private_folder())
+            opened = partial(_open_copy, store, home.path, say)
+        with trouble:
+            listed = store.candidates()
+            if store.is_single:
+                if selection.word != NEWEST.word:
+                    raise BadInput(
+                        f"--select {selection.word}: {store.shown} is one backup; give a folder or "
+                        "a repository"
+                    )
+                path = stack.enter_context(opened(listed[0]))
+            else:
+                path, picked = stack.enter_context(pick(store.shown, listed, selection, opened))
         taken_s = time.monotonic() - started
-        said = f"{backup.said}, fetched in {taken_s:.1f} s"
-        say(said)
-        secrets = (*address.secrets, *(options or {}).values())
-        yield replace(backup, said=said, taken_s=taken_s, home=home, secrets=secrets)
+        said = picked.said if picked else f"backup {listed[0].name}"
+        said = f"{said}, fetched in {taken_s:.1f} s" if home else said
+        if home or picked:
+            say(said)
+        shown = store.shown if home else str(path)
+        yield LocalBackup(path, shown, said, taken_s, home, store.secrets, picked, opened)
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """Which backup of an address to copy to a new folder, with the settings of the storage."""
-
-    address: Address
-    place: Path
-    say: Say
-    options: Mapping[str, str]
-    selection: Selection
+def _find_store(given: str, *, choose: bool) -> Local | Remote:
+    address = location.parse(given)
+    if address.kind == "path":
+        return Local(Path(address.what).expanduser(), choose=choose)
+    return Storage(address) if address.kind == "url" else Repository(address)
 
 
-def write_copy(pieces: Iterator[bytes], place: Path, name: str, say: Say, unfit: str = "") -> Path:
-    """Write pieces to a new file that only we can read; BadInput where the disk would run full.
+def _open_in_place(candidate: Candidate) -> AbstractContextManager[Path]:
+    """The path of a backup that is on this machine."""
+    return nullcontext(candidate.item)
 
-    unfit is the sentence for that, if it is not the usual one.
-    """
+
+@contextmanager
+def _open_copy(store: Remote, folder: Path, say: Say, candidate: Candidate) -> Iterator[Path]:
+    """A private copy of a backup, and of the checksum next to it, for a block."""
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        content = store.read(candidate)
+        copy = _safe_path(Path(place), content.name)
+        say(f"fetching {content.name} from {store.shown}")
+        pieces = _check_begin(content.pieces, copy) if store.is_single else content.pieces
+        try:
+            write_copy(pieces, copy, say)
+            checksum = integrity.checksum_file(copy)
+            if content.checksum is None:
+                say(f"{checksum.name} could not be read, so the backup is not compared with it")
+            elif integrity.find_checksums(content.checksum.decode(errors="replace")):
+                write_copy(iter([content.checksum]), checksum, say)
+            os.utime(copy, (content.modified, content.modified))
+            yield copy
+        except BadInput as refusal:
+            if str(copy) not in str(refusal):
+                raise
+            raise BadInput(str(refusal).replace(str(copy), store.shown)) from None
+
+
+def _safe_path(place: Path, name: str) -> Path:
     safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in name)
-    file = place / (safe[-_LONGEST_NAME:].lstrip(".") or "backup")
-    unfit = unfit or f"the backup does not fit into {place.parent.parent}; point TMPDIR to space"
+    return place / (safe[-_LONGEST_NAME:].lstrip(".") or "backup")
+
+
+def _check_begin(pieces: Iterator[bytes], copy: Path) -> Iterator[bytes]:
+    """The pieces; BadInput after the first where no backup begins so, as of an endless device."""
+    for number, piece in enumerate(pieces):
+        yield piece
+        if not number:
+            with Source(copy) as source:
+                form_of(source)
+
+
+def write_copy(pieces: Iterator[bytes], file: Path, say: Say) -> None:
+    """Write pieces to a new file that only we can read; BadInput where the disk would run full."""
+    unfit = f"the backup does not fit into {tempfile.gettempdir()}; point TMPDIR to space"
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb", buffering=0) as out:
-        write_pieces(pieces, out, place, unfit, say)
-    return file
+        write_pieces(pieces, out, file.parent, unfit, say)
 
 
-def _take(
-    order: _Order, found: Sequence[Member], download: Callable[[Member, Path], LocalBackup]
-) -> LocalBackup:
-    """Fetch the wanted one of several; a copy shows whether the newest is whole."""
-    fetched: list[LocalBackup] = []
+@contextmanager
+def pick(
+    place: str, listed: Sequence[Candidate], selection: Selection, opened: Opener
+) -> Iterator[tuple[Path, Picked]]:
+    """One of several backups, open for the block; BadInput where none fits.
 
-    def reason(member: Member) -> str:
-        backup = download(member, order.place)
-        if why := integrity.why_cut(backup.path):
-            backup.path.unlink()
-        else:
-            fetched.append(backup)
-        return why
-
-    @contextmanager
-    def fetch_other(member: Member) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(dir=order.place) as folder:
-            yield download(member, Path(folder)).path
-
-    picked = location.pick(order.address.shown, found, order.selection, reason)
-    backup = fetched[0] if fetched else download(picked.member, order.place)
-    return replace(backup, said=picked.said, picked=picked, open=fetch_other)
-
-
-def _from_repository(order: _Order) -> LocalBackup:
-    """A copy of a backup in a repository of restic or borg; BadInput where that fails.
-
-    A snapshot without a backup, as of other files, is left out when it would be taken.
+    The newest is the newest that looks whole; a snapshot without a backup, as of other files, does
+    not count. Any other choice is taken as it is: finding that it is cut is then the purpose.
     """
-    repository = Repository(order.address, order.options)
-    if repository.snapshot:
-        _refuse_choice(repository.shown, order.selection)
-
-    def download(member: Member, folder: Path) -> LocalBackup:
-        file = repository.find_file(member)
-        order.say(f"fetching {file.name} of snapshot {member.name} from {repository.shown}")
-        copy = write_copy(repository.read(file), folder, file.name, order.say)
-        return LocalBackup(copy, repository.shown, "", modified=file.modified)
-
-    members, first = repository.snapshots(), None
-    while members:
-        try:
-            return _take(order, members, download)
-        except NoBackup as none:
-            first = first or none
-            order.say(f"snapshot {none.member.name} holds no backup")
-            members = [member for member in members if member.item != none.member.item]
-    raise first or BadInput(f"{repository.shown} holds no snapshot")
-
-
-def _from_url(order: _Order) -> LocalBackup:
-    """A copy of the backup at a URL, or of the newest there; else BadInput in one sentence.
-
-    fsspec knows the storages; it comes with an optional extra.
-    """
-    address = order.address
-    try:
-        return _choose_from(order)
-    except BadInput:
-        raise
-    except ImportError as trouble:
-        raise BadInput(
-            f"{address.scheme}:// needs more than is here ({trouble}): {install_extra('remote')}"
-        ) from None
-    except FileNotFoundError:
-        raise BadInput(f"there is no file at {address.shown}; check the backup given") from None
-    except Exception as trouble:
-        # Every storage has its own errors.
-        words = (str(trouble).strip() or type(trouble).__name__).splitlines()[0]
-        shown = redact(words, (*address.secrets, *order.options.values()), LEAST_SECRET)[:240]
-        raise BadInput(
-            f"{address.shown} cannot be read: {shown}; check the address and --backup-options"
-        ) from None
-
-
-def _choose_from(order: _Order) -> LocalBackup:
-    import fsspec
-
-    shown = order.address.shown
-    settings: dict[str, Any] = {name: _parse(value) for name, value in order.options.items()}
-    if order.address.scheme in _SSH:
-        policy = _known_hosts(settings.pop("known_hosts", ""))
-        settings = {"host_key_policy": policy, "timeout": _CONNECT_S, **settings}
-    storage, path = fsspec.core.url_to_fs(order.address.what, **settings)
-    if order.address.scheme in _SSH and hasattr(storage, "ftp"):
-        # Without it, paramiko waits for ever.
-        storage.ftp.get_channel().settimeout(SILENCE_S)
-    entry = storage.info(path)
-    files = _files(storage, path) if entry["type"] == "directory" else []
-    names = {_name(file["name"]) for file in files}
-    if entry["type"] != "directory" or "toc.dat" in names:
-        _refuse_choice(shown, order.selection)
-        return _download(storage, entry, shown, order.place, order.say)
-    members = [
-        Member(*stated_time(name, _time(file)), name, file)
-        for file in files
-        if location.names_backup(name := _name(file["name"]), names)
-    ]
-    if not members:
-        raise BadInput(f"{shown} holds no {location.NAMES}; check the backup given")
-    return _take(
-        order,
-        members,
-        lambda member, folder: _download(storage, member.item, shown, folder, order.say),
-    )
-
-
-def _download(
-    storage: Any, entry: dict[str, Any], shown: str, place: Path, say: Say
-) -> LocalBackup:
-    """A copy of a file, or of a folder that pg_dump -Fd made, with all its files."""
-    path, name = entry["name"], _name(entry["name"])
-    say(f"fetching {name} from {shown}")
-    if entry["type"] == "directory":
-        copy = place / name
-        copy.mkdir(mode=0o700)
-        for file in _files(storage, path):
-            _copy_file(storage, file, copy, say)
-    else:
-        copy = _copy_file(storage, entry, place, say)
-        _copy_checksum(storage, path, copy, say)
-    return LocalBackup(copy, shown, f"{name} from {shown}", modified=_time(entry))
-
-
-def _name(path: str) -> str:
-    """The name of a file or a folder; without the query of a URL, which may hold a credential."""
-    path = path.partition("?")[0] if "://" in path else path
-    return path.rstrip("/").rpartition("/")[2]
-
-
-def _files(storage: Any, folder: str) -> list[dict[str, Any]]:
-    return [entry for entry in storage.ls(folder, detail=True) if entry["type"] == "file"]
-
-
-def _copy_file(storage: Any, entry: dict[str, Any], place: Path, say: Say) -> Path:
-    with storage.open(entry["name"], "rb") as source:
-        return write_copy(iter(partial(source.read, CHUNK), b""), place, _name(entry["name"]), say)
-
-
-def _copy_checksum(storage: Any, path: str, copy: Path, say: Say) -> None:
-    """Copy the checksum next to a file, if the storage shows one, next to its copy.
-
-    Trouble ends nothing, since a credential need not open a second file, and is said.
-    """
-    content = b""
-    try:
-        with storage.open(f"{path}.sha256", "rb") as source:
-            content = source.read(_LONGEST_CHECKSUM)
-    except FileNotFoundError:
+    left, word = sorted(listed, reverse=True), selection.word
+    skipped: list[str] = []
+    held = f"; there are {len(left)}, the oldest of {left[-1].at:%Y-%m-%d}"
+    if word != "newest":
+        among = _among(place, left, word)
+        candidate = random.Random(selection.seed).choice(among)  # noqa: S311 - no secret
+        drawn = f" among {len(among)} with seed {selection.seed}" if len(among) > 1 else ""
+        said = f"{word}{drawn} of {place} is {candidate}{held}"
+        with opened(candidate) as path:
+            yield path, Picked(candidate, said, word, tuple(left))
         return
-    except Exception:
-        # Every storage has its own errors, whose words may hold a credential.
-        say(
-            f"{copy.name}.sha256 could not be read, so the backup is not compared with a checksum "
-            "next to it"
+    nothing = NoBackup(f"{place} holds no backup")
+    for candidate in tuple(left):
+        with ExitStack() as attempt:
+            try:
+                path = attempt.enter_context(opened(candidate))
+            except NoBackup as trouble:
+                left.remove(candidate)
+                nothing = trouble
+                continue
+            if not (why := integrity.reason_incomplete(path)):
+                warning = f"; NEWER BUT NOT TAKEN: {_few(skipped, ', ')}" if skipped else ""
+                without = len(listed) - len(left)
+                warning += f"; {without} newer without a backup" if without else ""
+                said = f"the newest of {place} is {candidate}{held}{warning}"
+                yield path, Picked(candidate, said, word, tuple(left), tuple(skipped))
+                return
+            skipped.append(f"{candidate.name} ({why})")
+    if not skipped:
+        raise nothing
+    raise BadInput(f"{place} holds no backup that is complete: {_few(skipped, '; ')}")
+
+
+def _few(names: Sequence[str], separator: str) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return f"{separator.join(names[:_MOST_NAMED])}{more}"
+
+
+def _among(place: str, newest_first: Sequence[Candidate], select: str) -> Sequence[Candidate]:
+    """The backups of which one is drawn."""
+    how, _, what = select.partition(":")
+    among = newest_first[-1:]
+    if how == "random":
+        since = datetime.now(UTC) - timedelta(seconds=seconds(what, "--select random:"))
+        among = [candidate for candidate in newest_first if candidate.at >= since]
+    elif how == "at":
+        try:
+            moment = datetime.fromisoformat(what).replace(tzinfo=UTC)
+        except ValueError:
+            raise BadInput(f"--select at:{what}: there is no such day") from None
+        # Of a day, its end.
+        end = moment if "T" in what else moment + timedelta(days=1)
+        among = [candidate for candidate in newest_first if candidate.at < end][:1]
+    if not among:
+        extent = f"{newest_first[-1].at:%Y-%m-%d %H:%M} to {newest_first[0].at:%Y-%m-%d %H:%M}"
+        raise BadInput(
+            f"--select {select}: {place} has none of that time; its backups are of {extent}"
         )
-    # A server may answer for any name, by a page that says that nothing is there or by the file.
-    other = content.lstrip().startswith(b"<") or len(content) == _LONGEST_CHECKSUM
-    if not other and integrity.find_checksums(content.decode(errors="replace")):
-        checksum = integrity.checksum_file(copy)
-        checksum.touch(mode=0o600)
-        checksum.write_bytes(content)
-
-
-def _time(entry: dict[str, Any]) -> float | None:
-    """When a file was last changed, in seconds since 1970; None where the storage has no time."""
-    for name in _TIMES:
-        value = entry.get(name)
-        if isinstance(value, str):
-            with suppress(ValueError):
-                # FTP's times are digits alone.
-                digits = value.isdecimal() and datetime.strptime(f"{value}Z", "%Y%m%d%H%M%S%z")
-                value = digits or parsedate_to_datetime(value)
-        if isinstance(value, datetime):
-            return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
-        if isinstance(value, int | float) and 0 < value < _YEAR_10000:
-            return float(value)
-    return None
-
-
-def _parse(value: str) -> str | int | bool:
-    """A setting as the storage expects it: a bool for a switch, an int for a port."""
-    if value in ("true", "false"):
-        return value == "true"
-    return int(value) if value.isdecimal() and len(value) < 6 else value
-
-
-def _known_hosts(path: str) -> Any:
-    """A policy that trusts the hosts that the user's ssh knows; fsspec itself trusts any host."""
-    import paramiko
-
-    known = Path(path or "~/.ssh/known_hosts").expanduser()
-
-    class Known(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
-        def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:  # noqa: ARG002
-            if not (known.is_file() and paramiko.HostKeys(str(known)).check(hostname, key)):
-                raise BadInput(
-                    f"{hostname} shows a key that {known} does not hold; connect once by ssh "
-                    "after comparing its fingerprint, and try again"
-                )
-
-    return Known()
+    return among

@@ -1,22 +1,18 @@
-"""Where a backup is: the address that the operator gives, and the choice among several."""
+"""Where backups are: the address that the operator gives, and the candidates of a folder."""
 
 from __future__ import annotations
 
-import random
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from secrets import randbelow
 from typing import Any, Literal
 from urllib.parse import unquote
 
 from drillbook.backup.facts import packed_at, stated_time, time_in_name
-from drillbook.backup.integrity import reason_incomplete
 from drillbook.core.errors import BadInput
-from drillbook.core.files import refuse_trouble
-from drillbook.core.options import seconds
 
 # A repository of one of these programs, and after # a snapshot of it and a path in that.
 REPOSITORIES = ("restic:", "borg:")
@@ -29,14 +25,17 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _ENCRYPTED = re.compile(r"(.+)\.(gpg|pgp|age|enc)", re.IGNORECASE)
-_CREDENTIAL = re.compile(r"//([^/]*)@")
-# A password with a slash in it: what precedes the slash looks like a host with an odd port.
-_UNENCODED = re.compile(r"//[^/@\[]*:(?!\d*/)[^/@]*/.*@", re.DOTALL)
 _URL = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:(?P<user>[^/]*)@)?(?P<rest>.*)", re.DOTALL | re.IGNORECASE
+    r"(?P<scheme>.*?://)(?:(?P<user>[^/]*)@)?(?P<where>[^?]*)(?:\?(?P<query>.*))?", re.DOTALL
 )
+_REFUSED = {
+    r"(?s)^-$": "is standard input, which is read offline only; save it, and give the file",
+    # What precedes the slash looks like a host with an odd port.
+    r"(?s)//[^/@\[]*:(?!\d*/)[^/@]*/.*@": "is a URL whose password holds a slash; write it as %2F",
+    r"(?s)::.*://|://.*::": "is a chain of URLs (::), which keeps copies; give one",
+    r"^(?!restic:|borg:)[^/]*:[^/]*://": "is a repository without its program; write restic:rest:…",
+}
 _LONGEST = 4096
-_MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Address:
     """Where a backup is. what is a path or a URL; shown is fit for records.
 
     secrets are the parts of a URL that must appear nowhere; credential says whether they give
-    access: a user alone does so for https (a token), and not for other schemes.
+    access; scheme is the program of a repository.
     """
 
     kind: Literal["path", "url", "repository"]
@@ -59,61 +58,35 @@ def parse(given: str) -> Address:
     """The address that the operator gives; BadInput for a text that cannot be one."""
     text = given.strip()
     if len(text) > _LONGEST or not text.isprintable():
-        raise BadInput(
-            "the backup given is neither a path nor a URL: too long, or with control characters"
-        )
-    if text == "-":
-        raise BadInput(
-            "a backup on standard input is read offline only; save it, and give the file"
-        )
-    if _UNENCODED.search(text):
-        raise BadInput(
-            "the backup given is a URL whose password holds a slash; write the slash as %2F"
-        )
-    if text.startswith(REPOSITORIES):
-        program, what = text.split(":", 1)
-        users = _CREDENTIAL.findall(what)
-        secrets = {part for user in users for part in _secrets(user, "")}
-        shown = f"{program}:{_CREDENTIAL.sub('//…@', what)}"
-        credential = any(":" in user for user in users)
-        return Address("repository", what, shown, tuple(secrets), program, credential)
-    if text.startswith("docker:"):
-        raise BadInput(
-            "no backup is dumped from a container here; pipe it: docker exec CONTAINER pg_dump -U "
-            "infisical infisical > backup.sql"
-        )
-    if "::" in text and "://" in text:
-        raise BadInput("the backup is given as a chain of URLs (::), which keeps copies; give one")
-    if match := _URL.fullmatch(text):
-        return _url(text, match)
-    if "://" in text:
-        raise BadInput(
-            "the backup given is neither a path nor a URL; a repository of restic is written "
-            "restic:rest:https://…"
-        )
-    return Address("path", text, text)
-
-
-def _url(text: str, parts: re.Match[str]) -> Address:
-    scheme, user = parts["scheme"].lower(), parts["user"] or ""
-    if scheme in ("file", "local"):
-        path = unquote(parts["rest"]) if scheme == "file" else parts["rest"]
+        raise BadInput("the backup given is too long for an address, or has control characters")
+    for pattern, why in _REFUSED.items():
+        if re.search(pattern, text):
+            raise BadInput(f"the backup given {why}")
+    program, _, rest = text.partition(":")
+    is_repository = text.startswith(REPOSITORIES)
+    url = _URL.fullmatch(rest if is_repository else text)
+    if not url:
+        kind: Literal["path", "repository"] = "repository" if is_repository else "path"
+        return Address(kind, rest if is_repository else text, text, scheme=program)
+    scheme, user, query = url["scheme"].lower(), url["user"] or "", url["query"] or ""
+    if scheme == "file://":
+        path = unquote(text.partition("://")[2])
         return Address("path", path, path)
-    where, _, query = parts["rest"].partition("?")
-    shown = f"{scheme}://{where}{'?…' if query else ''}"
-    credential = bool(query) or ":" in user or (bool(user) and scheme in ("http", "https"))
-    url = scheme + text[len(scheme) :]
-    return Address("url", url, shown, tuple(_secrets(user, query)), scheme, credential)
-
-
-def _secrets(user: str, query: str) -> set[str]:
-    name, _, password = user.partition(":")
-    raw = {user, name, password, query, *(pair.partition("=")[2] for pair in query.split("&"))}
-    return (raw | {unquote(value) for value in raw}) - {""}
+    shown = f"{scheme}{'…@' if user else ''}{url['where']}{'?…' if query else ''}"
+    raw = {user, *user.split(":", 1), query, *(pair.partition("=")[2] for pair in query.split("&"))}
+    return Address(
+        "repository" if is_repository else "url",
+        scheme + url[0][len(scheme) :],
+        f"{program}:{shown}" if is_repository else shown,
+        tuple((raw | {unquote(value) for value in raw}) - {""}),
+        program if is_repository else scheme.removesuffix("://"),
+        # A user alone is a credential for https (a token), and none for other schemes.
+        ":" in user or bool(query) or bool(user and scheme.endswith(("http://", "https://"))),
+    )
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Member:
+class Candidate:
     """One of several backups in one place.
 
     at is the time that it states, changed that of its file; item is its path, or its storage's key.
@@ -144,84 +117,13 @@ def parse_selection(word: str, seed: str | None) -> Selection:
     return Selection(word, int(seed) if seed else randbelow(2**32))
 
 
-@dataclass(frozen=True, slots=True)
-class Picked:
-    """The backup that is taken, all backups of its place, and the newer ones skipped, with why.
-
-    word is that of --select, which asked for it.
-    """
-
-    member: Member
-    said: str
-    word: str
-    members: tuple[Member, ...]
-    skipped: tuple[str, ...] = ()
-
-
-def pick(
-    place: str,
-    members: Sequence[Member],
-    selection: Selection,
-    reason: Callable[[Member], str],
-) -> Picked:
-    """Choose one of these, of which there is one at least; BadInput where none fits.
-
-    The newest is the newest for which reason gives none against it. Any other choice is taken as
-    it is: finding that it is cut is then the purpose.
-    """
-    members = tuple(sorted(members, reverse=True))
-    held = f"; there are {len(members)}, the oldest of {members[-1].at:%Y-%m-%d}"
-    word = selection.word
-    if word != "newest":
-        among = _among(place, members, word)
-        member = random.Random(selection.seed).choice(among)  # noqa: S311 - a sample, no secret
-        drawn = f" among {len(among)} with seed {selection.seed}" if len(among) > 1 else ""
-        return Picked(member, f"{word}{drawn} of {place} is {member}{held}", word, members)
-    skipped: list[str] = []
-    for member in members:
-        if not (why := reason(member)):
-            warning = f"; NEWER BUT NOT TAKEN: {_few(skipped, ', ')}" if skipped else ""
-            said = f"the newest of {place} is {member}{held}{warning}"
-            return Picked(member, said, word, members, tuple(skipped))
-        skipped.append(f"{member.name} ({why})")
-    raise BadInput(f"{place} holds no backup that is complete: {_few(skipped, '; ')}")
-
-
-def _few(names: Sequence[str], separator: str) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"{separator.join(names[:_MOST_NAMED])}{more}"
-
-
-def _among(place: str, members: Sequence[Member], select: str) -> Sequence[Member]:
-    """The backups of which one is drawn."""
-    how, _, what = select.partition(":")
-    among = members[-1:]
-    if how == "random":
-        since = datetime.now(UTC) - timedelta(seconds=seconds(what, "--select random:"))
-        among = [member for member in members if member.at >= since]
-    elif how == "at":
-        try:
-            moment = datetime.fromisoformat(what).replace(tzinfo=UTC)
-        except ValueError:
-            raise BadInput(f"--select at:{what}: there is no such day") from None
-        # Of a day, its end.
-        end = moment if "T" in what else moment + timedelta(days=1)
-        among = [member for member in members if member.at < end][:1]
-    if not among:
-        extent = f"{members[-1].at:%Y-%m-%d %H:%M} to {members[0].at:%Y-%m-%d %H:%M}"
-        raise BadInput(
-            f"--select {select}: {place} has none of that time; its backups are of {extent}"
-        )
-    return among
-
-
-def members(folder: Path) -> list[Member]:
+def candidates(folder: Path) -> list[Candidate]:
     """Everything in a folder that has the name of a backup; BadInput where there is none.
 
     A file with several names counts once, by the name that is not a link; the encrypted copy of
     another file does not count.
     """
-    found: dict[tuple[int, int], Member] = {}
+    found: dict[tuple[int, int], Candidate] = {}
     files = sorted(folder.iterdir(), key=lambda file: (file.is_symlink(), file.name))
     names = {file.name for file in files}
     for file in files:
@@ -229,21 +131,13 @@ def members(folder: Path) -> list[Member]:
             times = stated_time(file.name, changed_at(file), packed_at(file))
             facts = file.stat()
             # A link such as latest.sql would be compared with its own file.
-            found.setdefault((facts.st_dev, facts.st_ino), Member(*times, file.name, file))
+            found.setdefault((facts.st_dev, facts.st_ino), Candidate(*times, file.name, file))
     if not found:
         raise BadInput(
             f"folder {folder} holds no {NAMES}, and no toc.dat of pg_dump -Fd; "
             "check the backup given"
         )
     return list(found.values())
-
-
-def pick_from(folder: Path, selection: Selection = NEWEST) -> Picked:
-    """One of a folder's backups: the newest that looks complete, or the one that was asked for."""
-    shown = f"folder {folder}"
-    with refuse_trouble(shown, "the backup given"):
-        files = members(folder)
-        return pick(shown, files, selection, lambda member: reason_incomplete(member.item))
 
 
 def changed_at(file: Path) -> float:

@@ -34,8 +34,8 @@ _RECORD = (*_DECLARED, *_SIGNED, o.SEED)
 _SPOKEN = (o.QUIET, o.VERBOSE)
 _ANNOUNCED = (o.ON_END, o.PING_FILE, o.RECEIVERS_FILE)
 _RUN = (*_RECORD, o.MUTANT, *_ANNOUNCED, *_SPOKEN)
-_BACKUP = (o.BACKUP, o.BACKUP_OPTIONS)
-_NEWEST_BACKUP = (o.NEWEST_BACKUP, o.BACKUP_OPTIONS)
+_BACKUP = (o.BACKUP,)
+_NEWEST_BACKUP = (o.NEWEST_BACKUP,)
 _FILES = (o.COMPOSE, o.ENV_FILE, o.REPO, o.ESCROW, *_NEWEST_BACKUP)
 
 
@@ -240,7 +240,7 @@ COMMANDS: Sequence[Command] = (
         _runs("suites/drill", "--drill"),
         arguments=(o.BACKUP,),
         options=(
-            *(o.KEY_FILE, o.CREDENTIAL, o.BACKUP_OPTIONS, o.SELECT, o.RTO, o.RPO, o.DROP),
+            *(o.KEY_FILE, o.CREDENTIAL, o.SELECT, o.RTO, o.RPO, o.DROP),
             *(o.STATEMENT_LIMIT, o.STACK, o.IMAGE, o.COMPOSE, o.TO_DATABASE, o.CONTROLS),
             *(o.INSTANCE, *_RUN),
         ),
@@ -254,7 +254,7 @@ COMMANDS: Sequence[Command] = (
         arguments=(o.BACKUP,),
         options=(
             *(o.KEY_FILE, o.OLDER, o.NEWER, o.OUTAGE, o.STATEMENT_LIMIT, o.VERIFY_FROM),
-            *(o.VERIFY_TO, o.FROM_DATABASE, o.TO_DATABASE, o.CREDENTIAL, o.BACKUP_OPTIONS),
+            *(o.VERIFY_TO, o.FROM_DATABASE, o.TO_DATABASE, o.CREDENTIAL),
             *(o.STACK, o.COMPOSE, o.CONTROLS, *_RUN),
         ),
         needs=(o.KEY_FILE, o.OLDER, o.NEWER),
@@ -267,7 +267,7 @@ COMMANDS: Sequence[Command] = (
         _runs("suites/live", "--stack=remote"),
         arguments=(o.URL,),
         options=(
-            *(o.CREDENTIAL, o.ENV_FILE, o.BACKUPS, o.BACKUP_OPTIONS, o.DOCKER, o.PROJECT),
+            *(o.CREDENTIAL, o.ENV_FILE, o.BACKUPS, o.DOCKER, o.PROJECT),
             *(o.CA, o.PLAIN_URL, o.CONTROLS, o.STRICT, *_RUN),
         ),
     ),
@@ -292,7 +292,7 @@ COMMANDS: Sequence[Command] = (
         "drillbook key check backup.sql.gz --env-file .env",
         _calls("drillbook.cli.offline_checks", "check_key"),
         arguments=(o.PIPED_BACKUP,),
-        options=(o.KEY_FILES, o.BACKUP_OPTIONS, o.SELECT, o.SEED_OF_CHOICE, o.OUTPUT),
+        options=(o.KEY_FILES, o.SELECT, o.SEED_OF_CHOICE, o.OUTPUT),
         needs=(o.KEY_FILES,),
     ),
     Command(
@@ -302,7 +302,7 @@ COMMANDS: Sequence[Command] = (
         _check_backup,
         arguments=(o.PIPED_BACKUP,),
         options=(
-            *(o.KEY_FILES, o.BACKUP_OPTIONS, o.SELECT, o.SEED_OF_CHOICE, o.MAX_AGE),
+            *(o.KEY_FILES, o.SELECT, o.SEED_OF_CHOICE, o.MAX_AGE),
             *(o.DROP, o.KEEP_AT_LEAST, o.OUTPUT, *_ANNOUNCED),
         ),
         needs=(o.KEY_FILES,),
@@ -316,7 +316,7 @@ COMMANDS: Sequence[Command] = (
         arguments=(o.PIPED_BACKUP,),
         options=(
             *(o.KEY_FILES, o.SECRETS_FILE, o.RECIPIENT, o.PASSPHRASE_FILE, o.PLAINTEXT),
-            *(o.ONLY, o.BACKUP_OPTIONS),
+            o.ONLY,
         ),
         needs=(o.KEY_FILES, o.SECRETS_FILE),
     ),

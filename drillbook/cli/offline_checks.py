@@ -18,8 +18,8 @@ from drillbook.backup import tables
 from drillbook.backup.facts import Age, Backup, age, facts
 from drillbook.backup.fetch import LocalBackup, backup_for_command
 from drillbook.backup.integrity import compare_checksum
-from drillbook.backup.location import Member, changed_at, is_encrypted, parse_selection
-from drillbook.backup.repository import NoBackup
+from drillbook.backup.location import Candidate, changed_at, is_encrypted, parse_selection
+from drillbook.backup.stores import NoBackup
 from drillbook.core.display import printable, write_json
 from drillbook.core.errors import BadInput, state_outcome
 from drillbook.core.files import whole_output
@@ -42,7 +42,7 @@ def check_key(given: SimpleNamespace) -> int:
     keys, untried = key_files.load_all(given.env_file)
     selection = parse_selection(given.select, given.seed)
     with (
-        backup_for_command(given.backup, given.backup_options, selection) as found,
+        backup_for_command(given.backup, selection) as found,
         tables.open_dump(found.path) as dump,
     ):
         path, name = found.path, found.shown
@@ -54,7 +54,7 @@ def check_key(given: SimpleNamespace) -> int:
         if given.output == "json":
             write_answer(backup, name, answers, untried)
         else:
-            sys.stdout.write(as_text(backup, name, answers, untried, given.backup_options))
+            sys.stdout.write(as_text(backup, name, answers, untried))
     key_files.warn_of_permissions("key check", *(key.path for key in keys))
     return key_check.EXIT[key_check.best(answers, untried).word]
 
@@ -90,7 +90,7 @@ class _Judgement:
     def kept(self) -> int | None:
         """How many whole backups lie in its place; None where a single one was given."""
         picked = self.backup.picked
-        return len(picked.members) - len(picked.skipped) if picked else None
+        return len(picked.candidates) - len(picked.skipped) if picked else None
 
 
 @state_outcome(", so nothing is known")
@@ -98,7 +98,7 @@ def check_backup(given: SimpleNamespace) -> int:
     """Judge the backup that the options name; the exit code."""
     keys, untried = key_files.load_all(given.env_file)
     selection = parse_selection(given.select, given.seed)
-    with backup_for_command(given.backup, given.backup_options, selection) as backup:
+    with backup_for_command(given.backup, selection) as backup:
         judgement = _read(backup, keys, untried)
         _judge(judgement, given)
         _compare(judgement, share(given.drop))
@@ -171,12 +171,14 @@ def _compare(judgement: _Judgement, allowed: float) -> None:
     Compared with the one before alone, a loss would be good again on the next day.
     """
     backup, picked = judgement.backup, judgement.backup.picked
-    older = [one for one in sorted(picked.members) if one < picked.member] if picked else []
-    for members in (older[::-1], older):
-        for member in members:
-            when = f"{member.at:%Y-%m-%d %H:%M} UTC"
+    older = (
+        [other for other in sorted(picked.candidates) if other < picked.candidate] if picked else []
+    )
+    for candidates in (older[::-1], older):
+        for candidate in candidates:
+            when = f"{candidate.at:%Y-%m-%d %H:%M} UTC"
             try:
-                if when in judgement.compared or not (earlier := _look_at(backup, member)):
+                if when in judgement.compared or not (earlier := _look_at(backup, candidate)):
                     break
             except NoBackup:
                 continue
@@ -186,10 +188,10 @@ def _compare(judgement: _Judgement, allowed: float) -> None:
             break
 
 
-def _look_at(backup: LocalBackup, member: Member) -> Inventory | None:
+def _look_at(backup: LocalBackup, candidate: Candidate) -> Inventory | None:
     """What another backup of the place holds; None where it is not whole, NoBackup for none."""
     try:
-        with backup.open(member) as path, tables.open_dump(path) as dump:
+        with backup.open(candidate) as path, tables.open_dump(path) as dump:
             inventory = take_inventory(dump, facts(dump, path))
             return None if dump.damage else inventory
     except NoBackup:
@@ -201,7 +203,7 @@ def _look_at(backup: LocalBackup, member: Member) -> Inventory | None:
 
 def _sentence(judgement: _Judgement) -> str:
     backup = judgement.backup
-    name = backup.picked.member.name if backup.picked else backup.shown
+    name = backup.picked.candidate.name if backup.picked else backup.shown
     around, reasons = judgement.wrong_around, [*judgement.wrong, *judgement.unknown]
     if around or reasons:
         shown = reasons[: _MOST_NAMED - len(around)]

@@ -22,8 +22,6 @@ from drillbook.core.display import printable
 from drillbook.core.errors import UNUSABLE, Trouble
 from drillbook.core.files import drop_output
 from drillbook.core.options import (
-    BACKUP,
-    BACKUP_OPTIONS,
     EXCLUSIVE,
     USED_WITH,
     Option,
@@ -323,13 +321,6 @@ class _Command(click.Command):
             if not (given[one] or (spare and given[spare])):
                 raise Refusal(f"--{one.name} is missing; for example: {self.example}")
         self._refuse_contradictions(ctx, ignored)
-        place = ctx.params.get(BACKUP.key)
-        on_line = ctx.get_parameter_source(BACKUP_OPTIONS.key) is ParameterSource.COMMANDLINE
-        if on_line and place and (place == "-" or Path(place).expanduser().exists()):
-            raise Refusal(
-                "--backup-options is not used for a backup on this machine; leave it out, or give "
-                "the address of the storage"
-            )
         try:
             return self._command.run(given)
         except Trouble as trouble:

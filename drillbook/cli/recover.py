@@ -40,7 +40,7 @@ def _recover(given: SimpleNamespace) -> int:
     seal = _seal(given)
     keys, unread = key_files.load_all(given.env_file)
     with (
-        backup_for_command(given.backup, given.backup_options) as found,
+        backup_for_command(given.backup) as found,
         tables.open_dump(found.path) as dump,
     ):
         path, name = found.path, found.shown

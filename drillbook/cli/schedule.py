@@ -77,12 +77,9 @@ def _refuse_secret(value: str) -> None:
             "and name that file"
         )
     if "://" in value and (address := parse(value)).credential:
-        cure = "put it into the file of --backup-options"
-        if address.kind == "repository":
-            cure = f"put it into the environment of {address.scheme}"
         raise BadInput(
             f"the address {address.shown} holds a credential, and would stand in a file that "
-            f"others read; {cure}"
+            "others read; put it into the environment, as docs/drill.md shows"
         )
 
 

@@ -345,7 +345,7 @@ FORM = choice("text", "json")
 _GROUPS = {
     "What it runs on": "stack workers image to-database from-database compose offer mutant url",
     "What is checked": "controls budget seed strict-claims certified",
-    "Your files": "env-file new-env-file repo escrow backup backup-options select credential",
+    "Your files": "env-file new-env-file repo escrow backup select credential",
     "Limits": "rto rpo max-age drop keep-at-least statement-limit outage",
     "The record": "run-dir config waivers reason instance operator signing-key signing-key-env tsa",
     "Monitoring": "on-end ping-file receivers-file metrics",
@@ -431,7 +431,6 @@ ESCROW = Option("escrow", FILE_OF_KEY, "file with the escrowed keys")
 BACKUP = Option("backup", BACKUP_PLACE, "backup to read; of a folder the newest complete one")
 PIPED_BACKUP = replace(BACKUP, kind=BACKUP_OR_PIPE)
 NEWEST_BACKUP = replace(BACKUP, help="backup to read; of a folder the newest, complete or not")
-BACKUP_OPTIONS = Option("backup-options", FILE, "settings of the backup's storage (mode 0600)")
 SELECT = Option(
     "select",
     Kind("newest|oldest|random:30d|at:DATE", _selection),
@@ -614,12 +613,11 @@ EXCLUSIVE = (
     (PUBKEY, UNSIGNED),
     (TSA, TSR),
 )
-_OF_INSTANCE = (CREDENTIAL, ENV_FILE, BACKUPS, BACKUP_OPTIONS, DOCKER, PROJECT, CA, PLAIN_URL)
+_OF_INSTANCE = (CREDENTIAL, ENV_FILE, BACKUPS, DOCKER, PROJECT, CA, PLAIN_URL)
 # Options that a command with another one uses only for some of the other's values. One that is set
 # for every command, in the environment, is no mistake.
 USED_WITH: tuple[tuple[tuple[Option, ...], Option, Callable[[Any], bool]], ...] = (
     ((PROJECT,), DOCKER, bool),
-    ((BACKUP_OPTIONS,), BACKUP, bool),
     (_OF_INSTANCE, URL, lambda url: url != "rehearsal"),
     ((SEED_OF_CHOICE,), SELECT, lambda choice: choice.startswith("random:")),
     ((VERIFY_FROM, VERIFY_TO), TO_DATABASE, operator.not_),

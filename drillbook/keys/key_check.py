@@ -260,17 +260,16 @@ def as_text(
     name: str,
     answers: Sequence[Answer],
     untried: Sequence[str] = (),
-    options: str | None = None,
 ) -> str:
     """The answer for a terminal, with its reasons, the facts of the backup and the next step.
 
-    untried says why a key file could not be tried; options is the file of --backup-options.
+    untried says why a key file could not be tried.
     """
-    return "\n".join(_lines(facts, name, answers, untried, options)) + "\n"
+    return "\n".join(_lines(facts, name, answers, untried)) + "\n"
 
 
 def _lines(
-    facts: Backup, name: str, answers: Sequence[Answer], untried: Sequence[str], options: str | None
+    facts: Backup, name: str, answers: Sequence[Answer], untried: Sequence[str]
 ) -> Iterator[str]:
     decisive = best(answers, untried)
     yield f"{decisive.word}: {_sentence(decisive)}"
@@ -328,7 +327,6 @@ def _lines(
         # An address is shown without what may be a secret in it.
         known = name != "standard input" and "…" not in safe_text(name)
         backup = quote(safe_text(name)) if known else "BACKUP"
-        backup += f" --backup-options {quote(safe_text(options))}" if options else ""
         yield f"  {command.format(backup=backup, key=quote(safe_text(decisive.file.path)))}"
 
 

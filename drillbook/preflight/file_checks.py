@@ -222,14 +222,13 @@ def _backup_of(given: SimpleNamespace) -> Iterator[Path | None]:
         yield None
         return
     # Imported here: most runs have no backup, and checks of files should be fast.
-    from drillbook.backup.fetch import fetch_backup, settings
+    from drillbook.backup.fetch import fetch_backup
 
     def say(text: str) -> None:
         sys.stderr.write(f"{printable(text)}\n")
 
     # A folder is judged as one, by its newest file.
-    options = settings(given.backup_options)
-    with fetch_backup(given.backup, say, options, choose=False) as backup:
+    with fetch_backup(given.backup, say, choose=False) as backup:
         yield backup.path
 
 

@@ -32,13 +32,13 @@ from reports.evidence.context import Cadence, EvidenceModel
 _OF_DRILL = {
     one.key: one
     for one in (
-        *(o.ENV_FILE, o.IMAGE, o.RTO, o.RPO, o.CREDENTIAL, o.BACKUP_OPTIONS, o.STATEMENT_LIMIT),
+        *(o.ENV_FILE, o.IMAGE, o.RTO, o.RPO, o.CREDENTIAL, o.STATEMENT_LIMIT),
         *(o.STACK, o.COMPOSE, o.TO_DATABASE, o.CONFIG, o.WAIVERS, o.CERTIFIED, o.REASON),
         *(o.OPERATOR, o.TSA),
     )
 }
 _JUDGED = {one.key: one for one in (o.LABEL, *_OF_DRILL.values())} | {"name": o.INSTANCE}
-_FILES = ("env_file", "credential", "backup_options", "compose", "config", "waivers")
+_FILES = ("env_file", "credential", "compose", "config", "waivers")
 # A user alone is a credential for https (a token), and none for other schemes.
 _WITH_CREDENTIAL = re.compile(r"^https?://[^/]*@|://[^?#]*:[^?#]*@|://[^?]*\?")
 
@@ -55,7 +55,6 @@ class Instance(EvidenceModel):
     rto: str | None = None
     rpo: str | None = None
     credential: str | None = None
-    backup_options: str | None = None
     statement_limit: str | None = None
     stack: str | None = None
     compose: str | None = None
@@ -82,7 +81,7 @@ class Instance(EvidenceModel):
         if value == "-":
             raise ValueError("standard input is not a place of a backup; name a file or a folder")
         if _WITH_CREDENTIAL.search(value):
-            raise ValueError("a url with a credential; put it into a file for backup_options")
+            raise ValueError("a url with a credential; put it into the environment of the worker")
         return value
 
     @model_validator(mode="after")

@@ -3,10 +3,11 @@
 import os
 import time
 
+import fsspec
 import pytest
 
-from drillbook.backup import fetch
-from drillbook.backup.fetch import fetch_backup, settings
+from drillbook.backup import stores
+from drillbook.backup.fetch import fetch_backup
 from drillbook.core.errors import BadInput
 from tests.support import sftp
 from tests.support.backups import KEYS, dump
@@ -33,41 +34,38 @@ def key_file(tmp_path):
 
 
 @pytest.fixture
-def server(backup, tmp_path):
+def server(backup, tmp_path, monkeypatch):
+    """A server that this user knows, with its credential where the environment puts it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    configured = {"username": sftp.USER, "password": sftp.PASSWORD}
+    monkeypatch.setitem(fsspec.config.conf, "sftp", configured)
     with sftp.serving(backup.parent) as served:
-        known, options = tmp_path / "known_hosts", tmp_path / "storage"
-        known.write_text(served.known)
-        lines = f"username={sftp.USER}\npassword={sftp.PASSWORD}\nknown_hosts={known}\n"
-        options.write_text(lines)
-        options.chmod(0o600)
-        served.url, served.options, served.hosts = f"sftp://127.0.0.1:{served.port}", options, known
+        served.hosts = tmp_path / ".ssh" / "known_hosts"
+        served.hosts.parent.mkdir()
+        served.hosts.write_text(served.known)
+        served.url, served.configured = f"sftp://127.0.0.1:{served.port}", configured
         yield served
 
 
 def test_sftp_brings_it_from_a_real_server(server, backup, key_file, capsys):
     for place in ("/good.sql", "/"):
-        given = [server.url + place, "--backup-options", str(server.options)]
-        assert main([*given, "--env-file", str(key_file)]) == 0
+        assert main([server.url + place, "--env-file", str(key_file)]) == 0
         shown = capsys.readouterr()
         assert shown.out.startswith("OPENS")
         assert sftp.PASSWORD not in shown.out + shown.err
-    with fetch_backup(f"{server.url}/good.sql", lambda _: None, settings(server.options)) as found:
-        assert abs(found.modified - OLD) < 2
+    with fetch_backup(f"{server.url}/good.sql", lambda _: None) as found:
+        assert abs(found.path.stat().st_mtime - OLD) < 2
 
 
 def test_sftp_trusts_no_server_it_does_not_know(server):
     server.hosts.write_text("")
-    options = settings(server.options)
-    with (
-        pytest.raises(BadInput, match="shows a key that"),
-        fetch_backup(server.url, print, options),
-    ):
+    with pytest.raises(BadInput, match="shows a key that"), fetch_backup(server.url, print):
         pass
 
 
 def test_a_refused_password_is_not_repeated(server):
-    options = {**settings(server.options), "password": "a-wrong-password"}
-    with pytest.raises(BadInput) as told, fetch_backup(f"{server.url}/x", lambda _: None, options):
+    server.configured["password"] = "a-wrong-password"
+    with pytest.raises(BadInput) as told, fetch_backup(f"{server.url}/x", lambda _: None):
         pass
     assert "Authentication" in str(told.value)
     assert "a-wrong-password" not in str(told.value)
@@ -82,19 +80,13 @@ def test_a_server_that_falls_silent_is_given_up(server, monkeypatch):
         return connect(client, host, **given)
 
     monkeypatch.setattr(sftp.paramiko.SSHClient, "connect", note)
-    monkeypatch.setattr(fetch, "SILENCE_S", 0.2)
+    monkeypatch.setattr(stores, "SILENCE_S", 0.2)
     monkeypatch.setattr(sftp.Handle, "read", lambda *_: time.sleep(30))
-    options, began = settings(server.options), time.monotonic()
+    began = time.monotonic()
     with (
         pytest.raises(BadInput, match="cannot be read: "),
-        fetch_backup(f"{server.url}/good.sql", lambda _: None, options),
+        fetch_backup(f"{server.url}/good.sql", lambda _: None),
     ):
         pass
     assert time.monotonic() - began < 25
     assert connected == [60]
-
-
-def test_settings_that_others_can_read_are_refused(server):
-    server.options.chmod(0o644)
-    with pytest.raises(BadInput, match="chmod 600"):
-        settings(str(server.options))

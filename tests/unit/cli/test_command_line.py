@@ -149,11 +149,6 @@ WRONG = [
         )
     ),
     ("live https://h.example.com --project x", "--project is not used without --docker; leave it"),
-    (
-        "live https://h.example.com --backup-options .env",
-        "--backup-options is not used without --backup",
-    ),
-    ("preflight --backup-options .env", "--backup-options is not used without --backup"),
     *(
         (
             f"rehearse backup.sql.gz --env-file keys.env --to-database 17 {name} runs/on-v1",
@@ -595,25 +590,6 @@ def test_make_refuses_a_value_and_shows_the_command():
     (line,) = done.stderr.splitlines()
     assert '".venv/bin/drillbook drill --name=value"' in line
     assert "geheim" not in line
-
-
-def test_settings_of_a_storage_are_refused_for_a_backup_on_this_machine(
-    tmp_path, monkeypatch, capsys
-):
-    backup, options = tmp_path / "b.sql", tmp_path / "options"
-    for file in (backup, options, tmp_path / "k.env"):
-        file.write_text("A=b\n")
-    monkeypatch.chdir(tmp_path)
-    words = ["key", "check", "b.sql", "--env-file", "k.env"]
-    for place in ("b.sql", ".", "-"):
-        words[2] = place
-        assert run(COMMANDS, [*words, "--backup-options", "options"]) == 3
-        said = "drillbook key check: --backup-options is not used for a backup on this machine"
-        assert capsys.readouterr().err.startswith(said)
-    # One that is set for every command is no mistake.
-    monkeypatch.setenv("DRILLBOOK_BACKUP_OPTIONS", "options")
-    run(COMMANDS, [*words[:2], "b.sql", *words[3:]])
-    assert "--backup-options" not in capsys.readouterr().err
 
 
 def test_a_path_of_the_home_folder_is_found_behind_an_equals_sign(folder):

@@ -42,7 +42,7 @@ def test_a_copy_that_does_not_fit_is_told(files, monkeypatch):
     monkeypatch.setattr(os, "fdopen", lambda _handle, *_mode, **_how: honest(full, "wb", 0))
     full = os.open("/dev/full", os.O_WRONLY)
     with pytest.raises(BadInput, match=r"does not fit into .*TMPDIR to space: No space"):
-        write_copy(iter([b"rows"]), files, "copy.sql", print)
+        write_copy(iter([b"rows"]), files / "copy.sql", print)
 
 
 @pytest.mark.slow
@@ -112,14 +112,14 @@ def test_a_backup_that_cannot_be_read_on_is_told_and_nothing_written(
 
     monkeypatch.setattr(Reader, "secrets", secrets)
     code = recover(words("recover", "out.json", *WAYS[way]))
-    told(capsys, code, "backup backup.sql cannot be read to its end: Input/out", before, files)
+    told(capsys, code, "backup backup.sql: Input/output error; check it", before, files)
     assert seen == ["begun"]
 
 
 def test_a_disk_that_fails_among_the_rows_is_no_wrong_key(files, capsys, monkeypatch):
     monkeypatch.setattr(dump_module, "chunks", failing_later(dump_module.chunks))
     before = sorted(files.iterdir())
-    said = "backup backup.sql cannot be read to its end: Input/output error; try another copy"
+    said = "backup backup.sql: Input/output error; check it"
     told(capsys, check_key(words("check_key")), said, before, files)
     told(capsys, recover(words("recover", "o", *WAYS["in the clear"])), said, before, files)
 
@@ -145,7 +145,13 @@ def test_where_it_is_unpacked_is_told_when_that_is_full(files, capsys, monkeypat
     monkeypatch.setattr(dump_module, "_spool", Full)
     before = sorted(files.iterdir())
     code = recover(words("recover", "out.json", *WAYS["for a recipient"]))
-    told(capsys, code, "where it is unpacked: No space left on device; free some", before, files)
+    told(
+        capsys,
+        code,
+        "backup.sql: No space left on device; check it, and the space in",
+        before,
+        files,
+    )
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -379,8 +379,9 @@ def test_disk_that_fails_is_no_wrong_key(capsys, monkeypatch, backup, right):
     monkeypatch.setattr("drillbook.keys.key_check.prove_all", failing)
     code, printed = asked(capsys, backup, right)
     assert (code, printed.out) == (3, "")
-    said = f"backup {backup} cannot be read to its end: Input/output error; try another copy of it"
-    assert printed.err == f"drillbook key check: {said}\n"
+    said = f"drillbook key check: backup {backup}: Input/output error; check it, and the space in"
+    assert printed.err.startswith(said)
+    assert printed.err.count("\n") == 1
 
 
 def test_people_read_it_and_see_no_key(capsys, backup, right, wrong):
@@ -409,7 +410,7 @@ def test_standard_input_is_judged_as_a_file_is(capsys, monkeypatch, right, tmp_p
     whole = dump("2024-10").encode()
     piped(monkeypatch, whole)
     code, told = asked(capsys, "-", right)
-    assert (code, told["backup"]["path"]) == (0, "-")
+    assert (code, told["backup"]["path"]) == (0, "standard input")
     piped(monkeypatch, whole + b"DROP ROLE x;")
     code, printed = asked(capsys, "-", right)
     assert (code, "made to do harm" in printed.err) == (3, True)

@@ -128,8 +128,8 @@ def test_no_drill_is_next_of_a_backup_that_no_restore_takes():
 
 
 def test_command_that_is_next_reaches_the_same_backup():
-    said = as_text(FACTS, "sftp://host/last.dump", [one()], options="my options.env")
-    assert "  drillbook drill sftp://host/last.dump --backup-options 'my options.env' --env" in said
+    said = as_text(FACTS, "sftp://host/last.dump", [one()])
+    assert "  drillbook drill sftp://host/last.dump --env" in said
     # Of an address with a query only a part is shown.
     assert "  drillbook drill BACKUP --env-file" in as_text(FACTS, "https://host/d?…", [one()])
 
