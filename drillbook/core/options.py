@@ -503,7 +503,7 @@ VERBOSE = Option("verbose", SWITCH, "print every detail")
 
 # Single commands.
 OUTPUT = Option("output", FORM, "format of the answer", default="text")
-FIX = Option("fix", SWITCH, "write a corrected copy and a patch next to the document")
+FIX = Option("fix", SWITCH, "print the corrections as a patch instead")
 FINDINGS = replace(OUTPUT, kind=choice("text", "json", "sarif"))
 DOCUMENT = Option("document", FILE, "a runbook in Markdown")
 WRITE_MARKS = Option("write", SWITCH, "write the marks into the document instead of a patch")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from drillbook.runbook import shell
+from drillbook.runbook import shell, shell_variables
 from drillbook.runbook.shell import Command, Line
 
 SHELLS = ("sh", "bash", "ash")
@@ -41,10 +41,10 @@ def uses(program: Sequence[str]) -> Iterator[tuple[str, str]]:
     found = [Command(tuple(words), "", 0)]
     if words and words[0].rpartition("/")[2] in SHELLS and script:
         found = shell.commands(script, 0)
-    known = shell.values(script)
+    known = shell_variables.values(script)
     for command in found:
         for use, path in (*_of_words(command), ("read", command.reads), ("write", command.writes)):
-            said = shell.expand(path, known)[0] if path else "-"
+            said = shell_variables.expand(path, known)[0] if path else "-"
             if said != "-" and not said.startswith(_STREAMS):
                 yield use, said
 

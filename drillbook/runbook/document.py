@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from html.parser import HTMLParser
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -17,92 +16,6 @@ from drillbook.runbook import shell
 
 # A text without markup, and its spans of code, each with its position.
 Spans = tuple[str, list[tuple[int, str]]]
-
-_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
-# A new part begins and ends with these tags.
-_DIVIDING = frozenset(
-    ("p", "div", "li", "ul", "ol", "dt", "dd", "br", "tr", "table", "summary", "details", "pre")
-).union(_HEADINGS)
-_SILENT = frozenset(("script", "style", "template"))
-# The innermost of these around a text decides which kind of part it is.
-_DECIDING = _SILENT.union(_HEADINGS, ("pre", "tr"))
-
-PartKind = Literal["header", "row", "text", "heading", "block"]
-
-
-class Part(NamedTuple):
-    """A row of a table (its cells), a text, a heading or a block; level is a heading's, or 0."""
-
-    kind: PartKind
-    cells: list[Spans]
-    line: int
-    level: int = 0
-
-
-class _Parts(HTMLParser):
-    """The parts of a block of HTML that begins on this line."""
-
-    def __init__(self, html: str, line: int) -> None:
-        super().__init__()
-        self.found: list[Part] = []
-        self._first = line
-        self._line = line
-        self._cells: list[Spans] = [("", [])]
-        self._code_at: int | None = None
-        self._inside: list[str] = []
-        self._is_header = False
-        self.feed(html)
-        self.close()
-        self.end()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
-        if tag in _DIVIDING:
-            self.end()
-        if tag in ("td", "th") and self._cells[-1][0].strip():
-            self._cells.append(("", []))
-        self._is_header = self._is_header or tag == "th"
-        if tag == "code":
-            self._code_at = len(self._cells[-1][0])
-        if tag in _DECIDING:
-            self._inside.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        text, spans = self._cells[-1]
-        if tag == "code" and self._code_at is not None:
-            spans.append((self._code_at, text[self._code_at :]))
-            self._code_at = None
-        if tag in _DIVIDING:
-            self.end()
-        if tag in self._inside:
-            self._inside = self._inside[: self._inside.index(tag)]
-
-    def handle_data(self, data: str) -> None:
-        text, spans = self._cells[-1]
-        if _SILENT & {*self._inside} or not (text or data.strip()):
-            return
-        if not "".join(cell for cell, _ in self._cells):
-            blank = data[: len(data) - len(data.lstrip())].count("\n")
-            self._line = self._first + self.getpos()[0] - 1 + blank
-        if "pre" not in self._inside:
-            data = " ".join(data.split("\n"))
-        self._cells[-1] = (text + data, spans)
-
-    def end(self) -> None:
-        """End the part that is being read; an empty one is none."""
-        cells = [cell for cell in self._cells if cell[0].strip()]
-        inside = self._inside[-1] if self._inside else ""
-        kind: PartKind = "text"
-        if inside == "pre":
-            kind, cells = "block", [(text.lstrip("\n"), []) for text, _ in cells[:1]]
-        elif inside == "tr":
-            kind = "header" if self._is_header else "row"
-        elif inside in _HEADINGS:
-            kind = "heading"
-        if cells:
-            level = int(inside[1]) if kind == "heading" else 0
-            self.found.append(Part(kind, cells, self._line, level))
-        self._cells, self._code_at, self._is_header = [("", [])], None, False
-
 
 Kind = Literal["heading", "sentence", "row", "comment", "command", "code"]
 
@@ -217,7 +130,7 @@ class Mark:
 
 @dataclass(eq=False, slots=True)
 class Block:
-    """A fenced or indented block; declared: the language of its fence; markup: one of HTML.
+    """A fenced or indented block; declared: the language of its fence.
 
     line is that of its first line, behind the fence.
     """
@@ -230,7 +143,6 @@ class Block:
     denied: bool
     declared: str = ""
     fenced: bool = False
-    markup: bool = False
 
 
 class Document:
@@ -298,7 +210,6 @@ class Document:
             match token.type:
                 case "html_block":
                     waiting += self._mark(token.content, line)
-                    header = self._read_html(token.content, line, header)
                 case "heading_open":
                     last_line = token.map[1] if token.map else line
                     self._open(_plain(tokens[number + 1])[0], int(token.tag[1]), line, last_line)
@@ -329,23 +240,6 @@ class Document:
                         self.marks.append(mark)
                     self._quote(token.info.strip().lower(), token.content, first)
                     self.blocks[-1].fenced = token.type == "fence"
-
-    def _read_html(self, html: str, line: int, header: str) -> str:
-        """Read a block of HTML; returns the header of a table that continues after it."""
-        for one in _Parts(html, line).found:
-            text = " | ".join(cell for cell, _ in one.cells)
-            if one.kind == "heading":
-                self._open(text, one.level, one.line, one.line)
-            elif one.kind == "block":
-                self._quote("", text, one.line)
-                self.blocks[-1].markup = True
-            elif one.kind == "text":
-                self._say(one.cells[0], one.line, "")
-            elif one.kind == "row":
-                self._say_row(one.cells, one.line, header)
-            else:
-                header = text
-        return "" if "</table" in html else header
 
     def _mark_inline(self, token: Token, line: int) -> None:
         breaks = 0
@@ -488,34 +382,17 @@ _ONE_OF_SEVERAL = re.compile(
     r"(?:,|\band|\bor|&)\W+infisical\b|\binfisical\W*(?:,|\band\b|\bor\b|&)", re.I
 )
 _PROMPT = re.compile(r"^\s*(\$|[\w.-]+@[\w.-]+[:~\w/. -]*[$#]|\[[^\]\n]+\][$#]) ", re.M)
-_PROGRAMS = (
-    r"(?:docker|docker-compose|podman|psql|pg_\w+|dropdb|createdb|redis-cli|sudo|systemctl|mkdir|"
-    r"chmod|chown|ls|cp|mv|rm|tar|gzip|gunzip|zcat|zstd|xz|curl|wget|openssl|sed|grep|awk|cat|cd|"
-    r"tail|scp|rsync|ssh|export|umask|tee|sha256sum)"
-)
-# Root's prompt begins a comment as well: the words after it show which one it is.
-_PROMPT_OF_ROOT = re.compile(
-    rf"^\s*# (?=(?:{_PROGRAMS}(?:\s+(?!(?:is|are|was|must|should|can|could|will|may|has|have|does|"
-    r"needs?|shows?|prints?|says|into|to|the|a|an|this|it|and|or)\b)|\s*$)|"
-    r"(?:find|sort|set|test|head|time|date|touch|read|wait|exit|echo|sleep|kill|cut)"
-    r"(?:\s*$|\s+\S*[-/~.$=<>\"'\d])|\.?/\w|[A-Za-z_]\w*=))",
-    re.M,
-)
-_OF_ENGINE = re.compile(r"^\s*# (?=(?:docker|docker-compose|podman|psql|pg_\w+)\b)", re.M)
-_UNPROMPTED = re.compile(rf"\s*(?:{_PROGRAMS}\s|\w+=|\.?/\w)")
 _HEREDOC = re.compile(r"(?<!<)<<-?(?!<)\s*\\?['\"]?(\w+)")
 
 
 def without_prompts(content: str) -> str:
     """The typed text of a recorded session; its output becomes empty lines, so no line moves."""
-    is_of_root = not _PROMPT.search(content)
-    if is_of_root and not _is_session_of_root(content):
+    if not _PROMPT.search(content):
         return content
-    prompt = _PROMPT_OF_ROOT if is_of_root else _PROMPT
     kept, goes_on, was_typed, end = list[str](), False, False, ""
     lines = content.splitlines()
     for number, line in enumerate(lines):
-        typed = prompt.match(line)
+        typed = _PROMPT.match(line)
         was_typed = bool(typed) or goes_on or bool(end) or (was_typed and line.startswith("> "))
         if typed and not end:
             text = line[typed.end() :]
@@ -523,7 +400,7 @@ def without_prompts(content: str) -> str:
             # The shell's prompt for a line that goes on.
             text = line.removeprefix("> ")
         else:
-            text = line if is_of_root and line.lstrip().startswith("#") else ""
+            text = ""
         kept.append(text)
         if end:
             end = "" if text.strip() == end else end
@@ -532,24 +409,6 @@ def without_prompts(content: str) -> str:
             end = found[1] if found[1] in later else ""
         goes_on = was_typed and not end and line.endswith("\\")
     return "\n".join(kept)
-
-
-def _is_session_of_root(content: str) -> bool:
-    """Whether the commands of a block stand after root's prompt, and none without a prompt."""
-    lines = [one for one in content.splitlines() if one.strip()]
-    if not _OF_ENGINE.search(content) or not lines[0].lstrip().startswith("#"):
-        return False
-    goes_on, end = False, ""
-    for line in lines:
-        if end or goes_on:
-            end = "" if line.removeprefix("> ").strip() == end else end
-        elif not line.lstrip().startswith("#"):
-            if _UNPROMPTED.match(line) or shell.is_a_command(line.strip()):
-                return False
-        elif found := _HEREDOC.search(line):
-            end = found[1]
-        goes_on = line.endswith("\\")
-    return True
 
 
 def _is_about(name: str, text: str) -> bool:

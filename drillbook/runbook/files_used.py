@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from drillbook.runbook import shell
+from drillbook.runbook import shell, shell_variables
 from drillbook.runbook.procedure_reader import Procedure, Typed
 from drillbook.runbook.sandbox import HOME, ROOTS
 from drillbook.runbook.shell import Command
@@ -60,7 +60,7 @@ def folders(one: Procedure) -> list[str]:
             found.append(path.partition("$")[0].rpartition("/")[0])
     values = _known_values(one)
     for script in scripts:
-        text = re.sub(r"[\"']", "", shell.expand(f"{one.preamble}\n{script}", values)[0])
+        text = re.sub(r"[\"']", "", shell_variables.expand(f"{one.preamble}\n{script}", values)[0])
         text = re.sub(r"(?<![\w/.])~(?=/)", HOME, text)
         for path in _ROOT.findall(text):
             is_entered = re.search(rf"--project-directory[ =]{re.escape(path)}", text)
@@ -89,7 +89,7 @@ def reads(one: Procedure) -> list[str]:
 
 def _known_values(one: Procedure) -> dict[str, list[str]]:
     scripts = [step.script for step in one.steps if isinstance(step, Typed)]
-    return {"HOME": [HOME], **shell.values("\n".join([one.preamble, *scripts]))}
+    return {"HOME": [HOME], **shell_variables.values("\n".join([one.preamble, *scripts]))}
 
 
 def _in_place(one: Procedure) -> Iterator[tuple[Command, str, dict[str, list[str]]]]:
@@ -110,7 +110,9 @@ def _entered(one: Command) -> list[str]:
 
 def _paths(words: Iterable[str], folder: str, values: Mapping[str, list[str]]) -> list[str]:
     """The absolute paths of words; one that begins with an unknown value is left as it is."""
-    said = [it for word in words for it in shell.expand(re.sub(r"[\"']", "", word), values)]
+    said = [
+        it for word in words for it in shell_variables.expand(re.sub(r"[\"']", "", word), values)
+    ]
     said = [re.sub(r"^~(?=/|$)", HOME, it) for it in said]
     return [it if it[:1] in "$`" else os.path.normpath(Path(folder, it)) for it in said]
 

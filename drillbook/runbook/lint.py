@@ -3,26 +3,22 @@
 Offline: it reads the files and nothing else. Exit code 0 without a finding, 1 with one, 3 for a
 file that cannot be read. Findings that a mark in the document accepts are counted separately.
 
---fix writes the document with every correction that a rule can make alone, and a patch.
+--fix prints every correction that a rule can make alone as a patch, in place of the findings.
 """
 
 from __future__ import annotations
 
-import codecs
 import re
-import stat
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, starmap
 from pathlib import Path
 
 from drillbook.core.display import Result, hide_values, printable, write_json, write_sarif
-from drillbook.core.errors import BadInput
-from drillbook.core.files import holds, load_text, read_file, write_file
+from drillbook.core.files import load_text
 from drillbook.runbook.document import OURS, SHELLS, Document
-from drillbook.runbook.patches import unified_patch
+from drillbook.runbook.patches import own_lines, unified_patch
 from drillbook.runbook.rules import Rule, check, rules
 
 _PLAIN_SH = re.compile(r"#!\s*\S*/(?:env )?(?:da)?sh\b")
@@ -72,23 +68,25 @@ class Report:
 
 
 def lint(paths: Sequence[str | Path], output: str = "text", fix: bool = False) -> int:
-    """Print the findings in documents, with fix also write them corrected; the exit code."""
-    report, said = Report([str(path) for path in paths]), list[str]()
-    corrigible: list[tuple[Document, list[tuple[int, str]]]] = []
-    for path in paths:
-        document = Document(str(path), load_text(Path(path), "the runbook"))
-        if OURS.search(f"{path} {document.text}"):
-            before = len(report.findings)
-            report.add(document)
-            found = [(one.line, one.rule.id) for one in report.findings[before:]]
-            corrigible.append((document, found))
-            said += [] if document.blocks else [f"{path}: {_NO_BLOCK}"]
-        else:
+    """Print the findings in documents, or with fix their corrections; the exit code."""
+    report, patches = Report([str(path) for path in paths]), ""
+    for path in map(Path, paths):
+        text = load_text(path, "the runbook")
+        document = Document(str(path), text)
+        if not OURS.search(f"{path} {text}"):
             report.foreign.append(str(path))
-    {"text": _as_text, "json": _as_json, "sarif": _as_sarif}[output](report)
-    # Written last, one after the other: if one fails, everything before it has been said.
-    for sentence in chain(said, starmap(write_correction, corrigible if fix else ())):
-        print(printable(sentence), file=sys.stderr)  # noqa: T201
+            continue
+        before = len(report.findings)
+        report.add(document)
+        wrong = [(one.line, one.rule.id) for one in report.findings[before:]]
+        if fix:
+            patches += unified_patch(path, text, correct(document, text, wrong))
+        if not document.blocks:
+            print(printable(f"{path}: {_NO_BLOCK}"), file=sys.stderr)  # noqa: T201
+    if fix:
+        print(patches, end="")  # noqa: T201
+    else:
+        {"text": _as_text, "json": _as_json, "sarif": _as_sarif}[output](report)
     return _FOUND if report.findings else 0
 
 
@@ -196,45 +194,6 @@ def _as_sarif(report: Report) -> None:
     write_sarif("drillbook runbook lint", used, results, looked_at)
 
 
-_LARGEST = 1 << 20
-# A line, and what ends it.
-_LINES = re.compile(r"([^\r\n]*)(\r\n|\r|\n)|([^\r\n]+)$")
-
-
-def write_correction(document: Document, found: Sequence[tuple[int, str]]) -> str:
-    """Write the corrected document and a patch next to it; a sentence that says what was written.
-
-    found has the line and the rule of each finding to correct. The document itself stays as it is,
-    and no existing file is overwritten with other text.
-    """
-    path = Path(document.name)
-    try:
-        data = read_file(path, _LARGEST)
-        mode = stat.S_IMODE(path.stat().st_mode)
-    except OSError as trouble:
-        raise BadInput(f"the runbook {path} cannot be read again: {trouble.strerror}") from None
-    mark = codecs.BOM_UTF8.decode() if data.startswith(codecs.BOM_UTF8) else ""
-    text = data.decode("utf-8-sig", errors="replace")
-    if Document(document.name, text).text != document.text:
-        raise BadInput(f"the runbook {path} has changed while it was read; run the command again")
-    fixed = correct(document, text, found)
-    if fixed == text:
-        return f"{path}: nothing that can be corrected by rule alone; nothing is written"
-    names = [path.with_name(f"{path.stem}.corrected{path.suffix}"), Path(f"{path}.patch")]
-    contents = [(mark + fixed).encode(), unified_patch(path, mark + text, mark + fixed).encode()]
-    pairs = list(zip(names, contents, strict=True))
-    try:
-        missing = [(name, content) for name, content in pairs if not holds(name, content)]
-        for name, content in missing:
-            write_file(name, content, mode)
-    except OSError as trouble:
-        raise BadInput(f"cannot write next to {path}: {trouble.strerror}") from None
-    before, after = (_mistakes(document.name, one) for one in (text, fixed))
-    count = before.total() - after.total()
-    left = len(found) - count
-    return f"{path}: {count} corrected in {names[0]}, {left} left; the patch is {names[1]}"
-
-
 def _mistakes(name: str, text: str) -> Counter[str]:
     """The number of mistakes by rule."""
     return Counter(rule.id for rule, _ in check(Document(name, text)))
@@ -245,15 +204,14 @@ def correct(document: Document, text: str, found: Sequence[tuple[int, str]]) -> 
 
     text has the document's own ends of lines; each line keeps its own.
     """
-    pairs = [(one[1] or one[3] or "", one[2] or "") for one in _LINES.finditer(text)]
-    lines, ends = [line for line, _ in pairs], [end for _, end in pairs]
+    whole = own_lines(text)
+    lines = [line.rstrip("\r\n") for line in whole]
+    ends = [line[len(bare) :] for line, bare in zip(whole, lines, strict=True)]
     for line, rule in sorted(found, reverse=True):
         blocks = [
             block.text
             for block in document.blocks
-            if block.language in SHELLS
-            and not block.markup
-            and 0 <= line - block.line < len(block.text.splitlines())
+            if block.language in SHELLS and 0 <= line - block.line < len(block.text.splitlines())
         ]
         for pattern, instead in rules()[rule].fix if blocks else ():
             # A plain sh of 2024 and before ends at this option, and then makes no backup at all.

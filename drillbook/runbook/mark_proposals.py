@@ -8,7 +8,6 @@ written, 1 if marks were proposed, 3 for a file that cannot be read or has a wro
 
 from __future__ import annotations
 
-import codecs
 import re
 import stat
 import sys
@@ -21,7 +20,7 @@ from drillbook.core.files import load_text, write_file
 from drillbook.runbook import shell
 from drillbook.runbook.document import SHELLS, Block, Document, without_prompts
 from drillbook.runbook.marks import marked_blocks
-from drillbook.runbook.patches import own_lines, unified_patch
+from drillbook.runbook.patches import byte_order_mark, own_lines, unified_patch
 from drillbook.runbook.rules import is_dump, is_restore, removes_volumes
 from drillbook.runbook.shell import Command
 
@@ -100,8 +99,8 @@ def _act(block: Block) -> str:
 
 def _write(path: Path, text: str) -> None:
     try:
-        mark_of_order = codecs.BOM_UTF8 if path.read_bytes().startswith(codecs.BOM_UTF8) else b""
+        data = (byte_order_mark(path) + text).encode()
         # The file itself, where the path is a link to it.
-        write_file(path.resolve(), mark_of_order + text.encode(), stat.S_IMODE(path.stat().st_mode))
+        write_file(path.resolve(), data, stat.S_IMODE(path.stat().st_mode))
     except OSError as trouble:
         raise BadInput(f"the runbook {path} cannot be written: {trouble.strerror}") from None

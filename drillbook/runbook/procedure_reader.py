@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from drillbook.infisical.settings import KEYS
-from drillbook.runbook import shell
+from drillbook.runbook import shell, shell_variables
 from drillbook.runbook.document import (
     SHELLS,
     Block,
@@ -201,7 +201,7 @@ def literal_names(document: Document) -> dict[str, str]:
     blocks = [one for one in document.blocks if one.language in SHELLS and not _is_denied(one)]
     values: dict[str, list[str]] = {}
     for block in blocks:
-        for variable, given in shell.values(without_prompts(block.text)).items():
+        for variable, given in shell_variables.values(without_prompts(block.text)).items():
             values.setdefault(variable, []).extend(given)
     found: dict[str, str] = {}
     for _, command in document.commands():
@@ -209,7 +209,7 @@ def literal_names(document: Document) -> dict[str, str]:
         named = [inside.target] if inside and inside.engine == "docker" else []
         if words[:1] == ("docker",) and _NAMING & {*words[1:2]}:
             named += [one for one in words[2:] if not one.startswith("-") and not one.isdecimal()]
-        meant = [value for word in named for value in shell.expand(word, values)]
+        meant = [value for word in named for value in shell_variables.expand(word, values)]
         # A loop may also name containers of another application.
         for name in sorted(meant, key=lambda one: "infisical" not in one):
             if re.fullmatch(r"[\w.-]+", name) and (service := service_of(name)):
@@ -358,8 +358,19 @@ def _is_one(meaning: str, sections: list[Section]) -> bool:
 
 def _does(meaning: str, one: Command, script: str) -> bool:
     if meaning == "restore":
-        return is_restore(one, script=script)
+        return _is_restore(one, script)
     return {"backup": is_dump, "wipe": _wipes}.get(meaning, _alters)(one)
+
+
+def _is_restore(one: Command, script: str) -> bool:
+    known = {name: " ".join(said) for name, said in shell_variables.values(script).items()}
+    dumped = [
+        form
+        for name, said in known.items()
+        if has(said, "backup_file") and not has(said, "no_backup_file")
+        for form in (f"${name}", f"${{{name}")
+    ]
+    return is_restore(one, dumped)
 
 
 def _alters(one: Command) -> bool:
@@ -452,7 +463,7 @@ def _steps(block: Block) -> Iterator[Act | Typed]:
     """The steps of a block, which is divided where a comment says what is done by hand."""
     text = without_prompts(block.text)
     lines, start = text.splitlines(), 0
-    for at in sorted(shell.comment_lines(text)):
+    for at in sorted(shell_variables.comment_lines(text)):
         if acts := read_steps(lines[at].strip("# \t"), block.line + at, block.section):
             if any(one.strip() for one in lines[start:at]):
                 yield Typed(block.line + start, "\n".join(lines[start:at]), "")
@@ -537,7 +548,7 @@ def _restores_backup(one: Procedure) -> bool:
 
 def _restores(one: Command, commands: Sequence[Command], script: str) -> bool:
     """Whether it restores a backup into a database that stays, not into one made for a test."""
-    if not is_restore(one, script=script):
+    if not _is_restore(one, script):
         return False
     database = one.option("-d", "--dbname") or one.words[-1]
     if database == "infisical" or any(_RENAMES.search(f"{it.text} {it.here}") for it in commands):
@@ -585,7 +596,9 @@ def _fill(one: Procedure, blocks: list[Block], names: Mapping[str, str]) -> None
             one.steps[at] = replace(step, script=script)
             unknown = f"line {step.line}: nothing is known to fill"
             reasons += [f"{unknown} <{placeholder}> with" for placeholder in missing]
-    own = shell.functions("\n".join(step.text for step in one.steps if isinstance(step, Typed)))
+    own = shell_variables.functions(
+        "\n".join(step.text for step in one.steps if isinstance(step, Typed))
+    )
     for command in one.commands:
         program = command.program
         known = not program or "$" in program or program in _PROGRAMS | own
@@ -599,7 +612,7 @@ def _fill(one: Procedure, blocks: list[Block], names: Mapping[str, str]) -> None
     first_line = min((step.line for step in one.steps), default=one.section.line)
     for block in blocks:
         if block.line < first_line:
-            given |= shell.assignments(fill_in(block.text, names)[0])
+            given |= shell_variables.assignments(fill_in(block.text, names)[0])
     one.preamble, missing = _preamble(one, given)
     reasons += [f"${name} has no value in the document" for name in missing]
     one.unfilled = "; ".join(dict.fromkeys(reasons))
@@ -630,8 +643,8 @@ def _preamble(one: Procedure, given: dict[str, str]) -> tuple[str, list[str]]:
     """The assignments in earlier blocks to the variables that it uses, and those that lack one."""
     text = "\n".join(step.script for step in one.steps if isinstance(step, Typed))
     text += "\n" + "\n".join(act.value for act in one.acts)
-    used, bound, asked = shell.variables(text)
-    own = shell.assignments(text)
+    used, bound, asked = shell_variables.variables(text)
+    own = shell_variables.assignments(text)
     lines: list[str] = []
     asked -= own.keys() | bound
     missing = [name for name, needed in used.items() if needed and name in asked]
@@ -642,7 +655,7 @@ def _preamble(one: Procedure, given: dict[str, str]) -> tuple[str, list[str]]:
         if name in given:
             if given[name] not in lines:
                 lines.insert(0, given[name])
-                more = shell.variables(given[name])[0]
+                more = shell_variables.variables(given[name])[0]
                 wanted += [n for n in more if n != name and n not in _OF_SHELL]
                 used = {**more, **used}
         elif used[name]:

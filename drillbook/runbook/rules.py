@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from drillbook.infisical import image_tags
 from drillbook.infisical.health_report import FLAGS
 from drillbook.infisical.settings import SENSITIVE, is_sample
-from drillbook.runbook import shell
 from drillbook.runbook.document import TEXTS, Block, Document, Kind, Statement
 from drillbook.runbook.shell import Command
 
@@ -310,19 +309,15 @@ _STARTS = (("docker", "start"), ("compose", "up"), ("compose", "start"))
 _UP = (*_STARTS, ("docker", "run"))
 
 
-def is_restore(command: Command, dumped: Collection[str] = (), script: str = "") -> bool:
-    """Whether a command restores a backup; dumped are files known to hold one by other commands.
-
-    script is where the variables of the command get their values.
-    """
+def is_restore(command: Command, dumped: Collection[str] = ()) -> bool:
+    """Whether a command restores a backup; dumped are files known to hold one by other commands."""
     if command.program == "pg_restore":
         return not {"-l", "--list", "-f", "--help", "--version"} & set(command.words)
     unpacked = [it.text for it in command.upstream() if it.program in _UNPACKS]
     sources = [command.reads, *unpacked, command.option("-f", "--file")]
     source = next(filter(None, sources), "")
-    if command.program == "psql" and "$" in source:
-        source = " ".join([source, *shell.expand(source, shell.values(script))])
-    is_backup = has(source, "backup_file") and not has(source, "no_backup_file")
+    # What a variable holds is not followed: little else than a backup is read from one.
+    is_backup = ("$" in source or has(source, "backup_file")) and not has(source, "no_backup_file")
     is_backup = is_backup or any(name in source for name in dumped)
     return command.program == "psql" and bool(is_backup)
 
@@ -349,7 +344,7 @@ def _dumps(document: Document) -> Commands:
 def _restores(document: Document) -> Commands:
     files = [command.option("-f", "--file") or command.writes for _, command in _dumps(document)]
     dumped = {Path(one).name for one in files if one and "$" not in one}
-    found = (it for it in document.commands() if is_restore(it[1], dumped, it[0].script))
+    found = (it for it in document.commands() if is_restore(it[1], dumped))
     return itertools.islice(found, _MOST)
 
 

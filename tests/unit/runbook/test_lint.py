@@ -122,44 +122,6 @@ def test_each_finding_stands_at_its_line():
     }
 
 
-HTML = """# Infisical
-
-<table>
-  <tr><th>What</th><th>How</th></tr>
-  <tr>
-    <td>Key</td>
-    <td><code>openssl rand -hex 32</code> for ENCRYPTION_KEY</td>
-  </tr>
-  <tr><td>Restore</td><td><code>docker exec db psql -U infisical &lt; backup.sql</code></td></tr>
-</table>
-
-<h2>Backup</h2>
-
-<pre><code>
-docker exec -t db pg_dump infisical &gt; b.sql
-</code></pre>
-
-<details><summary>Parts</summary>
-Redis and
-<b>PostgreSQL 14</b>.
-<script>var x = "ENCRYPTION_KEY of 64 hex";</script>
-</details>
-"""
-
-
-def test_html_is_read_at_its_lines():
-    assert found(HTML) == {
-        ("key-format", 6),
-        ("restore-errors", 9),
-        ("restore-no-input", 9),
-        ("restore-not-empty", 9),
-        ("restore-running", 9),
-        ("backup-without-key", 12),
-        ("terminal", 15),
-        ("postgres-14", 19),
-    }
-
-
 def test_a_script_that_a_command_writes_has_its_lines():
     text = "```bash\ncat > job.sh <<'E'\n#!/bin/sh\npg_dump infisical | gzip > b.gz\nE\n```\n"
     assert ("dump-pipe", 4) in found(text)
