@@ -26,11 +26,10 @@ MAPPINGS = FOLDER / "mappings.toml"
 PAGE = ROOT / "docs" / "mappings.md"
 _HEAD = """# Mappings to frameworks
 
-Made by `python -m reports.controls` from `suites/mappings.toml`; a test keeps it current.
-
-Each row is a **proposal** for your own auditor to confirm: the controls produce evidence that is
+For auditors. Each row is a **proposal** for you to confirm: the controls produce evidence that is
 relevant to the clause, and none of them meets it alone. Open is what they do not test. NIST SP
 800-53, SOC 2, ISO/IEC 27001 and PCI DSS stand with each control in the [catalogue](catalogue.md).
+Made by `python -m reports.controls` from `suites/mappings.toml`; a test keeps it current.
 """
 
 
