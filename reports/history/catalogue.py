@@ -52,23 +52,20 @@ def markdown(catalogue: Catalogue) -> str:
     lines = [
         "# Catalogue of controls",
         "",
-        "For auditors and contributors: every control with its statement, specs and frameworks.",
-        "Made by `drillbook catalogue --output markdown`; a test keeps it current. The sections of",
-        "the runbook are next to their statements in [the runbook](runbook.md).",
-        "",
-        "| control | statement | nature | spec | frameworks |",
-        "| --- | --- | --- | --- | --- |",
+        "For auditors and contributors: what each control states, its nature and severity, its",
+        "specs, and the requirements that it supports. The sections of the runbook are next to",
+        "their statements in [the runbook](runbook.md). Made by `drillbook catalogue --output",
+        "markdown`; a test keeps it current.",
     ]
-    for entry in catalogue.control:
-        frameworks = (f"{name} {', '.join(ids)}" for name, ids in entry.frameworks.items())
-        cells = (
-            entry.id,
-            entry.claim,
-            f"{entry.nature}, {entry.severity}",
-            "<br>".join(f"`{spec}`" for spec in specs(entry)),
-            "; ".join(frameworks),
-        )
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    for chapter in dict.fromkeys(entry.chapter for entry in catalogue.control):
+        lines += ["", f"## {chapter.capitalize()}", ""]
+        for entry in catalogue.control:
+            if entry.chapter != chapter:
+                continue
+            lines.append(f"- **{entry.id}** ({entry.nature}, {entry.severity}): {entry.claim}")
+            files = ", ".join(f"`{spec}`" for spec in specs(entry))
+            frameworks = (f"{name} {', '.join(ids)}" for name, ids in entry.frameworks.items())
+            lines.append(f"  {files}; {'; '.join(frameworks)}.")
     return "\n".join(lines) + "\n"
 
 
