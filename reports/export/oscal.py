@@ -16,8 +16,8 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterable
+from datetime import UTC, datetime, time
 from typing import Any
 
 from reports.evidence import json_file
@@ -37,30 +37,30 @@ _NO_PLAN = (
     "No assessment plan exists: Drillbook's catalogue of controls takes its place. The record "
     "repeats it in full, with what was left out and why."
 )
-_VERSION = "1.1.2"
 
 
-def _uid(run: Run, *what: str) -> str:
+def _uid(run: Run, *names: str) -> str:
     """The UUID version 5 of a thing in this run, by its names."""
-    name = ":".join(("urn:drillbook", run.run.id, *what))
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, ":".join(("urn:drillbook", run.run.id, *names))))
 
 
-def _props(**named: object) -> list[dict[str, str]]:
+def _props(pairs: Iterable[tuple[str, object]]) -> list[dict[str, str]]:
     """Properties in our namespace; nothing for what is unknown or empty."""
-    texts = {name.replace("_", "-"): _line(_plain(value)) for name, value in named.items()}
-    return [{"name": name, "ns": _NAMESPACE, "value": text} for name, text in texts.items() if text]
+    texts = [(name, _line("" if value is None else str(value))) for name, value in pairs]
+    return [
+        {"name": name.replace("_", "-"), "ns": _NAMESPACE, "value": text}
+        for name, text in texts
+        if text
+    ]
 
 
 def _drop_empty(value: Any) -> Any:
-    """The value without empty lists, texts and objects at any depth: OSCAL refuses them."""
+    """The value without empty lists and texts at any depth: OSCAL refuses them."""
     if isinstance(value, list):
-        return [_drop_empty(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    kept = {name: _drop_empty(one) for name, one in value.items() if one not in (None, "", [])}
-    # An object that was empty from the start, such as `include-all`, stays.
-    return {name: one for name, one in kept.items() if one != {} or value[name] == {}}
+        return [_drop_empty(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _drop_empty(part) for key, part in value.items() if part not in (None, "", [])}
+    return value
 
 
 def _line(text: str) -> str:
@@ -70,96 +70,64 @@ def _line(text: str) -> str:
 
 def _nist(control: Control) -> list[str]:
     """The control's ids in the NIST catalogue: SC-28(1) is sc-28.1 there."""
-    found = [_ENHANCEMENT.fullmatch(one) for one in control.frameworks.get("nist", ())]
-    parts = [match.groups() for match in found if match]
-    return [f"{base.lower()}.{number}" if number else base.lower() for base, number in parts]
+    matches = [_ENHANCEMENT.fullmatch(name) for name in control.frameworks.get("nist", ())]
+    return [".".join(filter(None, match.groups())).lower() for match in matches if match]
 
 
-def _all_nist(controls: Iterable[Control]) -> list[str]:
-    return sorted({one for control in controls for one in _nist(control)})
-
-
-def _objective(control: Control) -> str:
-    """The id of our objective for this control."""
-    return f"{control.id.lower()}_obj"
-
-
-def _day(when: date | None) -> str | None:
-    """The beginning of a day as a moment."""
-    return datetime.combine(when, time(), UTC).isoformat() if when else None
-
-
-def _plain(value: object) -> str:
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _observation(control: Control, run: Run) -> dict[str, Any]:
-    idle = control.verdict in IDLE
-    starts = (step.started for spec in control.specs for step in spec.steps)
+def _about(control: Control, run: Run) -> dict[str, Any]:
+    """What an observation, a finding and a risk of a control have in common."""
+    seen = [phrases.sentence(control.observed)] if control.observed else []
+    reasons = [] if control.verdict is Verdict.SATISFIED else phrases.reasons(control)
+    facts = [
+        ("verdict", control.verdict.value),
+        ("nature", control.nature),
+        ("severity", control.severity),
+        ("gating", str(control.gating).lower()),
+        ("waived", "true" if control.waived else None),
+    ]
+    facts += [(name, each) for name, ids in sorted(control.frameworks.items()) for each in ids]
+    account = "\n\n".join([f"{control.verdict.words}: {control.claim}", *seen, *reasons])
     return {
-        "uuid": _uid(run, "observation", control.id),
         "title": _line(f"{control.id} {control.title}"),
-        "description": _account(control),
-        "props": _facts(control),
-        "methods": ["UNKNOWN" if idle else "TEST"],
-        "types": ["control-objective"],
-        "origins": [_origin(run)],
-        "subjects": [{"subject-uuid": _uid(run, "component", "backend"), "type": "component"}],
-        "relevant-evidence": [_evidence(control, run)],
-        "collected": max(starts, default=run.run.finished).isoformat(),
-        "expires": None if idle else _day(run.schedule.next_due),
+        "description": account.strip(),
+        "props": _props(facts),
+        "origins": [{"actors": [{"type": "tool", "actor-uuid": _uid(run, "tool")}]}],
     }
 
 
-def _account(control: Control) -> str:
-    said = [] if control.verdict is Verdict.SATISFIED else phrases.reasons(control)
-    seen = [phrases.sentence(control.observed)] if control.observed else []
-    return "\n\n".join([f"{control.verdict.words}: {control.claim}", *seen, *said]).strip()
-
-
-def _facts(control: Control) -> list[dict[str, str]]:
-    known = _props(
-        verdict=control.verdict.value,
-        nature=control.nature,
-        severity=control.severity,
-        gating=control.gating,
-        waived=control.waived or None,
-    )
-    mapped = sorted(control.frameworks.items())
-    return known + [one for name, ids in mapped for each in ids for one in _props(**{name: each})]
-
-
-def _origin(run: Run) -> dict[str, Any]:
-    return {"actors": [{"type": "tool", "actor-uuid": _uid(run, "tool")}]}
-
-
-def _evidence(control: Control, run: Run) -> dict[str, Any]:
+def _observation(control: Control, run: Run) -> dict[str, Any]:
+    idle, due = control.verdict in IDLE, run.schedule.next_due
     specs = "; ".join(f"{spec.id}: {spec.verdict.words}" for spec in control.specs)
-    return {
-        "href": f"#{_uid(run, 'resource', 'evidence')}",
-        "description": f"Control {control.id} in evidence.json. {specs or 'No spec was reached.'}",
+    starts = (step.started for spec in control.specs for step in spec.steps)
+    return _about(control, run) | {
+        "uuid": _uid(run, "observation", control.id),
+        "methods": ["UNKNOWN" if idle else "TEST"],
+        "types": ["control-objective"],
+        "subjects": [{"subject-uuid": _uid(run, "component", "backend"), "type": "component"}],
+        "relevant-evidence": [
+            {
+                "href": f"#{_uid(run, 'resource', 'evidence')}",
+                "description": f"{control.id} in evidence.json. {specs or 'No spec was reached.'}",
+            }
+        ],
+        "collected": max(starts, default=run.run.finished).isoformat(),
+        "expires": datetime.combine(due, time(), UTC).isoformat() if due and not idle else None,
     }
 
 
 def _finding(control: Control, run: Run) -> dict[str, Any]:
-    risk = [{"risk-uuid": _uid(run, "risk", control.id)}]
-    return {
+    risks = [{"risk-uuid": _uid(run, "risk", control.id)}] if control.verdict in ASSERTED else []
+    return _about(control, run) | {
         "uuid": _uid(run, "finding", control.id),
-        "title": _line(f"{control.id} {control.title}"),
-        "description": _account(control),
-        "props": _facts(control),
-        "origins": [_origin(run)],
         "target": {
             "type": "objective-id",
-            "target-id": _objective(control),
+            "target-id": f"{control.id.lower()}_obj",
             "title": _line(control.title),
-            "props": [one for each in _nist(control) for one in _props(control_id=each)],
+            "props": _props(("control-id", name) for name in _nist(control)),
             "status": _STATES[control.verdict],
         },
         "related-observations": [{"observation-uuid": _uid(run, "observation", control.id)}],
-        "related-risks": risk if control.verdict in ASSERTED else [],
+        "related-risks": risks,
     }
 
 
@@ -167,70 +135,105 @@ def _risk(control: Control, run: Run) -> dict[str, Any]:
     statement = "Data or access is at stake."
     if control.verdict is Verdict.CONTRADICTED:
         statement = "Anyone who follows the runbook here does not get what it promises."
-    return {
+    return _about(control, run) | {
         "uuid": _uid(run, "risk", control.id),
-        "title": _line(f"{control.id} does not hold: {control.title}"),
-        "description": _account(control),
         "statement": statement,
-        "props": _facts(control),
         "status": "deviation-approved" if control.waived else "open",
-        "origins": [_origin(run)],
-        "remediations": list(_responses(control, run)),
         "related-observations": [{"observation-uuid": _uid(run, "observation", control.id)}],
     }
 
 
-def _responses(control: Control, run: Run) -> list[dict[str, Any]]:
-    made = []
-    if control.correction:
-        contradicted = control.verdict is Verdict.CONTRADICTED
-        title = "Correct the runbook" if contradicted else phrases.TO_DO
-        made.append(("recommendation", title, control.correction, ""))
-    if control.waived and control.waiver:
-        waiver = control.waiver
-        said = f"{waiver.reason}. Until {waiver.expires}; approved by {waiver.approved_by}."
-        title = _line(f"Accepted, not remedied: waived by {waiver.owner}")
-        made.append(("planned", title, said, "waiver"))
-    return [
-        {
-            "uuid": _uid(run, "response", control.id, lifecycle, number),
-            "lifecycle": lifecycle,
-            "title": title,
-            "description": text,
-            # OSCAL's own property: the risk continues to exist.
-            "props": [{"name": "type", "value": "accept"}] if number == "waiver" else [],
-        }
-        for lifecycle, title, text, number in made
-    ]
-
-
 def _metadata(run: Run) -> dict[str, Any]:
     """Title, version, and who answers for it."""
-    owner = run.organisation.name
-    parties = [{"uuid": _uid(run, "operator"), "type": "person", "name": _line(run.run.operator)}]
-    if owner:
-        parties += [{"uuid": _uid(run, "owner"), "type": "organization", "name": _line(owner)}]
-    operator = {"role-id": "assessor", "party-uuids": [_uid(run, "operator")]}
+    named = (
+        ("operator", "person", _line(run.run.operator)),
+        ("owner", "organization", _line(run.organisation.name or "")),
+    )
     return {
         "title": _line(f"{phrases.outcome(run).word}: Drillbook run {run.run.id}"),
         "last-modified": run.run.finished.isoformat(),
         "version": "1",
-        "oscal-version": _VERSION,
-        "props": _props(grade=run.subject.grade),
-        "roles": [{"id": "assessor", "title": "Who ran it"}],
-        "parties": [party for party in parties if party["name"]],
-        "responsible-parties": [operator] if _line(run.run.operator) else [],
+        "oscal-version": "1.1.2",
+        "props": _props([("grade", run.subject.grade)]),
+        "parties": [
+            {"uuid": _uid(run, role), "type": kind, "name": name}
+            for role, kind, name in named
+            if name
+        ],
         "remarks": phrases.grade(run) or phrases.LIMITS,
     }
 
 
-def _objectives(run: Run) -> list[dict[str, Any]]:
+def _components(run: Run) -> list[dict[str, Any]]:
+    """The backend, and Drillbook, which observations name as their origin."""
+    backend, tool = run.subject.backend, run.run.tool
     return [
+        {
+            "uuid": _uid(run, "component", "backend"),
+            "type": "service",
+            "title": "backend",
+            "description": phrases.backend_name(run.subject),
+            "props": _props([("digest", backend.digest), ("version", backend.version)]),
+            "status": {"state": "operational" if run.subject.driver != "none" else "other"},
+        },
+        {
+            "uuid": _uid(run, "tool"),
+            "type": "software",
+            "title": "Drillbook",
+            "description": "Performs each step of a runbook, and says whether its statements held.",
+            "props": _props([("version", tool.version), ("commit", tool.commit)]),
+            "status": {"state": "operational"},
+        },
+    ]
+
+
+def _selection(run: Run) -> dict[str, Any]:
+    """The controls of which something ran; if none did, those planned, as OSCAL requires one."""
+    ran = {
+        name for control in run.controls if control.verdict not in IDLE for name in _nist(control)
+    }
+    planned = {name for control in run.controls for name in _nist(control)}
+    if not planned:
+        return {"description": "No control of a catalogue is mapped.", "include-all": {}}
+    return {
+        "description": None if ran else "Planned and not reviewed: nothing of these ran.",
+        "include-controls": [{"control-id": name} for name in sorted(ran or planned)],
+    }
+
+
+def _result(run: Run) -> dict[str, Any]:
+    end = phrases.outcome(run)
+    totals = {"verdict": run.verdict.value, "exit_code": run.exit_code, "reason": run.run.reason}
+    totals |= run.counts.model_dump() | run.objectives.model_dump()
+    return {
+        "uuid": _uid(run, "result"),
+        "title": _line(f"{end.word}: run {run.run.id}"),
+        "description": end.sentence,
+        "start": run.run.started.isoformat(),
+        "end": run.run.finished.isoformat(),
+        "props": _props(totals.items()),
+        "local-definitions": {"components": _components(run)},
+        "reviewed-controls": {"control-selections": [_selection(run)]},
+        "observations": [_observation(control, run) for control in run.controls],
+        # A waiver does not remove a risk.
+        "risks": [_risk(control, run) for control in run.controls if control.verdict in ASSERTED],
+        # A rehearsal determines nothing.
+        "findings": [
+            _finding(control, run)
+            for control in run.controls
+            if control.verdict in _STATES and not phrases.is_rehearsal(run)
+        ],
+    }
+
+
+def render(run: Run) -> str:
+    """The run as assessment results."""
+    objectives = [
         {
             "control-id": _nist(control)[0],
             "parts": [
                 {
-                    "id": _objective(control),
+                    "id": f"{control.id.lower()}_obj",
                     "name": "assessment-objective",
                     "title": _line(control.title),
                     "prose": control.claim,
@@ -240,140 +243,21 @@ def _objectives(run: Run) -> list[dict[str, Any]]:
         for control in run.controls
         if _nist(control)
     ]
-
-
-def _result(run: Run) -> dict[str, Any]:
-    facts, end = run.run, phrases.outcome(run)
-    return {
-        "uuid": _uid(run, "result"),
-        "title": _line(f"{end.word}: run {facts.id}"),
-        "description": end.sentence,
-        "start": facts.started.isoformat(),
-        "end": facts.finished.isoformat(),
-        "props": _totals(run),
-        "local-definitions": {
-            "components": list(_components(run)),
-            "assessment-assets": _assets(run),
-        },
-        "reviewed-controls": _selection(run),
-        "attestations": [_attestation(run)],
-        "assessment-log": {"entries": list(_log(run))},
-        "observations": [_observation(control, run) for control in run.controls],
-        # A waiver does not remove a risk.
-        "risks": [_risk(one, run) for one in run.controls if one.verdict in ASSERTED],
-        # A rehearsal determines nothing.
-        "findings": [
-            _finding(one, run)
-            for one in run.controls
-            if one.verdict in _STATES and not phrases.is_rehearsal(run)
-        ],
-    }
-
-
-def _totals(run: Run) -> list[dict[str, str]]:
-    counts = run.counts.model_dump()
-    facts = _props(verdict=run.verdict.value, exit_code=run.exit_code, reason=run.run.reason)
-    return facts + _props(**counts) + _props(**run.objectives.model_dump())
-
-
-def _components(run: Run) -> Iterator[dict[str, Any]]:
-    subject = run.subject
-    backend = phrases.backend_name(subject)
-    known = _props(digest=subject.backend.digest, version=subject.backend.version)
-    for name, what, facts in (
-        ("backend", backend, known),
-        ("database", subject.database.version or "unknown", []),
-        ("cache", subject.cache.version or "unknown", []),
-    ):
-        yield {
-            "uuid": _uid(run, "component", name),
-            "type": "service",
-            "title": name,
-            "description": what,
-            "props": facts,
-            "status": {"state": "operational" if subject.driver != "none" else "other"},
-        }
-
-
-def _assets(run: Run) -> dict[str, Any]:
-    tool, host = run.run.tool, run.run.host
-    component = {
-        "uuid": _uid(run, "tool"),
-        "type": "software",
-        "title": "Drillbook",
-        "description": "Performs each step of a runbook and says whether its statements held.",
-        "props": _props(version=tool.version, commit=tool.commit, dirty=tool.dirty),
-        "status": {"state": "operational"},
-    }
-    platform = {
-        "uuid": _uid(run, "platform"),
-        "title": _line(host.name) or "unnamed machine",
-        "props": _props(system=host.system, machine=host.machine, python=host.python),
-        "uses-components": [{"component-uuid": _uid(run, "tool")}],
-        "remarks": f"Command: {run.run.command}; seed {run.run.seed}",
-    }
-    return {"components": [component], "assessment-platforms": [platform]}
-
-
-def _selection(run: Run) -> dict[str, Any]:
-    """The controls of which something ran; if none did, those planned, as OSCAL requires one."""
-    ran = [control for control in run.controls if control.verdict not in IDLE]
-    ids, planned = _all_nist(ran), _all_nist(run.controls)
-    selected: dict[str, Any] = {
-        "description": None if ids else "Planned and not reviewed: nothing of these ran.",
-        "include-controls": [{"control-id": one} for one in ids or planned],
-    }
-    if not planned:
-        selected = {"description": "No control of a catalogue is mapped.", "include-all": {}}
-    objectives = [{"objective-id": _objective(control)} for control in ran if _nist(control)]
-    return {
-        "control-selections": [selected],
-        "control-objective-selections": [{"include-objectives": objectives}] if ids else [],
-    }
-
-
-def _attestation(run: Run) -> dict[str, Any]:
-    parts = [{"name": "limits", "ns": _NAMESPACE, "title": "Limits", "prose": phrases.LIMITS}]
-    for act in ("prepared", "reviewed", "approved"):
-        named = getattr(run.sign_off, act).name or "no one named"
-        said = f"To be {act} by {named}: {phrases.NOT_SIGNED}."
-        parts.append({"name": act, "ns": _NAMESPACE, "title": act.capitalize(), "prose": said})
-    return {"parts": parts}
-
-
-def _log(run: Run) -> Iterator[dict[str, Any]]:
-    for number, span in enumerate(run.timeline):
-        ended = span.started + timedelta(seconds=span.duration_s)
-        yield {
-            "uuid": _uid(run, "log", str(number)),
-            "title": _line(f"{span.kind}: {span.name}") or span.kind,
-            "start": span.started.isoformat(),
-            "end": ended.isoformat(),
-        }
-
-
-def _resources(run: Run) -> Iterator[dict[str, Any]]:
-    yield {"uuid": _uid(run, "resource", "plan"), "title": "No plan", "description": _NO_PLAN}
     record = json_file.text(run.model_dump(mode="json")).encode()
     digest = {"algorithm": "SHA-256", "value": hashlib.sha256(record).hexdigest()}
-    yield {
-        "uuid": _uid(run, "resource", "evidence"),
-        "title": json_file.RECORD,
-        "description": "The record of the run, from which this document was made.",
-        "rlinks": [
-            {"href": json_file.RECORD, "media-type": "application/json", "hashes": [digest]}
-        ],
-    }
-
-
-def render(run: Run) -> str:
-    """The run as assessment results."""
-    record = {
+    file = {"href": json_file.RECORD, "media-type": "application/json", "hashes": [digest]}
+    plan, evidence = _uid(run, "resource", "plan"), _uid(run, "resource", "evidence")
+    results = {
         "uuid": _uid(run, "assessment-results"),
         "metadata": _metadata(run),
-        "import-ap": {"href": f"#{_uid(run, 'resource', 'plan')}"},
-        "local-definitions": {"objectives-and-methods": _objectives(run)},
+        "import-ap": {"href": f"#{plan}"},
+        "local-definitions": {"objectives-and-methods": objectives} if objectives else None,
         "results": [_result(run)],
-        "back-matter": {"resources": list(_resources(run))},
+        "back-matter": {
+            "resources": [
+                {"uuid": plan, "title": "No plan", "description": _NO_PLAN},
+                {"uuid": evidence, "title": json_file.RECORD, "rlinks": [file]},
+            ]
+        },
     }
-    return json_file.compact_text(_drop_empty({"assessment-results": record}))
+    return json_file.compact_text(_drop_empty({"assessment-results": results}))

@@ -81,9 +81,8 @@ def odd_text():
 @given(odd_text(), odd_text(), odd_text())
 def test_odd_words_do_not_break_a_format(title, name, message):
     control = RUN.controls[0].model_copy(update={"title": title, "observed": name, "note": message})
-    span = RUN.timeline[0].model_copy(update={"name": name})
     facts = RUN.run.model_copy(update={"operator": name, "reason": message, "stopped": title})
-    run = RUN.model_copy(update={"controls": (control,), "timeline": (span,), "run": facts})
+    run = RUN.model_copy(update={"controls": (control,), "run": facts})
     assert OSCAL.is_valid(read_oscal(run))
     CTRF.validate(read(ctrf, run))
 
@@ -126,7 +125,7 @@ def test_oscal_references_lead_to_something():
     defined = [key["uuid"] for key in walked(record) if "uuid" in key]
     assert len(defined) == len(set(defined))
     assert {uuid.UUID(one).version for one in defined} == {5}
-    for key in ("observation-uuid", "risk-uuid", "subject-uuid", "actor-uuid", "component-uuid"):
+    for key in ("observation-uuid", "risk-uuid", "subject-uuid", "actor-uuid"):
         pointed = {item[key] for item in walked(record) if key in item}
         assert pointed, key
         assert pointed <= set(defined)
@@ -173,26 +172,8 @@ def test_what_was_declared_goes_into_oscal():
     OSCAL.validate(read_oscal(run))
     found = result_of(run)
     assert [one["status"] for one in found["risks"]] == ["deviation-approved", "open"]
-    accepted = found["risks"][0]["remediations"][0]
-    assert (accepted["lifecycle"], prop(accepted, "type")) == ("planned", ["accept"])
-    assert accepted["title"] == "Accepted, not remedied: waived by Ada"
     assert found["observations"][0]["expires"].startswith("2027-02-24")
     assert "not-satisfied" in str(found["findings"][0]), "a waiver does not hide a verdict"
-
-
-def test_an_expired_waiver_is_no_response():
-    waiver = Waiver(
-        control="KEY-3", reason="known", owner="Ada", approved_by="Grace", expires="2026-01-01"
-    )
-    for waived, responses in ((True, 1), (False, 0)):
-        risk = result_of(changed(waived=waived, waiver=waiver))["risks"][0]
-        assert len(risk.get("remediations", ())) == responses
-
-
-def test_oscal_does_not_say_that_no_one_signed():
-    parts = result_of()["attestations"][0]["parts"]
-    assert "To be approved by no one named: not signed when the record was written" in str(parts)
-    assert "evidence verify" in parts[-1]["prose"]
 
 
 def test_ctrf_is_valid_and_keeps_all_verdicts():
