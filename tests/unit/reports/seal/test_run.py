@@ -157,14 +157,3 @@ def test_folder_is_signed_afterwards_by_who_holds_the_key(rehearse, runs, keys, 
     assert tools(["seal", folder, "--signing-key", keys[0]]) == 0
     assert verify([bundle, "--pubkey", keys[1]]) == 0
     assert (runs / "latest" / "MANIFEST.json").read_bytes() == before, "the chain would break"
-
-
-def test_folder_that_changed_since_is_not_signed(rehearse, runs, keys, capsys):
-    rehearse(one="record.log('db', 'x')")
-    (runs / "latest" / "logs" / "db.log").write_text("all is well")
-    whole = (runs / "latest" / "bundle.zip").read_bytes()
-    assert tools(["seal", str(runs / "latest"), "--signing-key", keys[0]]) == 3
-    assert "changed since it was sealed" in capsys.readouterr().err
-    assert (runs / "latest" / "bundle.zip").read_bytes() == whole
-    assert tools(["seal", str(runs), "--signing-key", keys[0]]) == 3
-    assert "no folder of a run" in capsys.readouterr().err

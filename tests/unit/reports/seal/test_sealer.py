@@ -1,7 +1,6 @@
 """What a seal leaves in a run's folder, what it reports, and with which key and clock."""
 
 import errno
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from reports.seal.sealer import (
     Sealer,
     contents,
     describe_seal,
-    make_sealer,
     previous,
     refuse_changes,
 )
@@ -133,14 +131,6 @@ def test_stamp_goes_with_the_bundle_it_is_of(folder, signer):
     assert not answer.exists()
 
 
-def test_who_stamps_by_hand_gets_a_request_of_this_bundle(folder):
-    query = folder / "bundle.zip.tsq"
-    told = again(folder, clock=BY_FILE)
-    assert told == (folder / "bundle.zip", None, None, query, None)
-    wanted = sha256((folder / "bundle.zip").read_bytes())
-    assert bytes.fromhex(wanted) in query.read_bytes()
-
-
 def test_clock_that_does_not_stamp_leaves_the_request_and_the_bundle(folder, monkeypatch):
     monkeypatch.setattr(timestamp, "ask", lambda clock, _query: clock.encode())
     told = again(folder, clock="http://clock")
@@ -202,21 +192,6 @@ def made(tmp_path, monkeypatch):
     return signer, str(tmp_path / "drill.key")
 
 
-def test_line_of_a_bundle_has_sixteen_digits_of_the_signing_key():
-    (line,) = describe_seal(WHOLE)
-    assert line == ("Bundle sealed: signed by key 0123456789abcdef", ())
-
-
-def test_line_of_an_unsigned_bundle_is_yellow():
-    (line,) = describe_seal(Sealed(Path("b.zip")))
-    assert line == ("Bundle sealed: unsigned", ("yellow",))
-
-
-def test_time_of_a_stamp_is_printed_to_the_second():
-    stamped = WHOLE._replace(stamped=datetime(2026, 11, 24, 7, 5, 9, tzinfo=UTC))
-    assert said(stamped)[1:] == ["Time-stamp: 24 November 2026, 07:05:09 UTC"]
-
-
 def test_stamp_by_hand_is_printed_with_what_to_carry_where():
     lines = said(WHOLE._replace(request=Path("x/b.zip.tsq")))
     by_hand = " ".join(" ".join(lines[1:]).split())
@@ -262,22 +237,6 @@ def test_the_key_itself_is_not_sealed(folder, signer, tmp_path, capsys):
     assert not (folder / "bundle.zip").exists()
     copy.unlink()
     assert seal([*map(str, words), str(tmp_path / "drill.key")]) == 0
-
-
-@pytest.mark.parametrize("clock", ["http://clock/tsr", "https://clock", BY_FILE, "", None])
-def test_clock_is_an_address_or_is_asked_by_hand_or_there_is_none(made, clock):
-    signer, path = made
-    assert make_sealer(None, None, clock) == (None, clock or None)
-    signed = make_sealer(path, None, clock)
-    assert (signed.key.id, signed.authority) == (signer.id, clock or None)
-
-
-@pytest.mark.parametrize("nothing", [None, ""])
-def test_key_is_of_a_file_or_of_the_environment(made, nothing):
-    signer, path = made
-    assert make_sealer(path, nothing, None).key.id == signer.id
-    assert make_sealer(nothing, "CI_KEY", None).key.id == signer.id
-    assert make_sealer(nothing, nothing, None).key is None
 
 
 class Config(dict):

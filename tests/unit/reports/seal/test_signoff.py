@@ -4,10 +4,9 @@ import json
 
 import pytest
 
-from reports.errors import ReportError
 from reports.evidence.context import SignOff
 from reports.evidence.model import Counts
-from reports.seal import sealer, signature, verify_bundle
+from reports.seal import verify_bundle
 from reports.verdict import Verdict
 from tests.support import sample_run
 from tests.support.bundles import key, sealed
@@ -236,11 +235,6 @@ def test_changed_bundle_is_not_signed_off(bundle, capsys):
     assert "it is not signed off" in " ".join(capsys.readouterr().err.split())
 
 
-def test_preparing_says_nothing_of_independence(bundle, capsys):
-    signed(bundle, act="prepared", name="Ada Lovelace")
-    assert "independent" not in told(bundle, capsys)[1]
-
-
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -331,40 +325,6 @@ def _keys(public):
     return load_trusted_keys(public)
 
 
-@pytest.mark.parametrize("what", ["name", "role", "remark"])
-def test_sign_off_takes_three_hundred_characters(bundle, what):
-    given = {"act": "approved", "name": "Grace Hopper", "role": "", "remark": ""}
-    who = sealer.Who(**given | {what: "x" * 300}).check()
-    path = sealer.write_sign_off(bundle, sample_run.run(), who, None)
-    assert "x" * 300 in path.read_text()
-    path.unlink()
-    with pytest.raises(ReportError, match="give one line of at most 300 characters"):
-        sealer.Who(**given | {what: "x" * 301}).check()
-
-
-def test_sign_off_names_its_key_by_sixteen_digits(bundle, tmp_path, capsys):
-    signer, public = key(tmp_path)
-    given = f"--signing-key={tmp_path}/drill.key"
-    assert signed(bundle, given, act="reviewed", name="Grace") == 0
-    assert f"reviewed by Grace, signed with key {signer.id[:16]}\n" in capsys.readouterr().out
-    ((vouched, said),) = verify_bundle.sign_offs(bundle, signature.load_trusted_keys(public), None)
-    assert vouched
-    assert said.endswith(f", by the trusted key {signer.id[:16]}")
-    ((vouched, said),) = verify_bundle.sign_offs(bundle, None, None)
-    assert not vouched
-    assert said.endswith(f", by key {signer.id[:16]}, which is not in --pubkey")
-
-
-def test_key_of_the_bundle_does_not_approve_it_independently(tmp_path, bundle):
-    signer, public = key(tmp_path)
-    assert signed(bundle, f"--signing-key={tmp_path}/drill.key") == 0
-    keys = signature.load_trusted_keys(public)
-    for sealed_by, vouched in ((signer.id, False), ("another", True)):
-        ((trusted, said),) = verify_bundle.sign_offs(bundle, keys, "Ada Lovelace", sealed_by)
-        assert trusted == vouched
-        assert ("which sealed the bundle: not independent" in said) != vouched
-
-
 @pytest.mark.parametrize("executor", ["Ada Lovelace", None])
 def test_the_key_of_the_bundle_does_not_vouch_for_its_approval(tmp_path, capsys, executor):
     signer, public = key(tmp_path)
@@ -405,12 +365,3 @@ def test_an_approval_of_a_run_without_an_executor_says_so(tmp_path, capsys):
         check([str(bundle), "--pubkey", str(public)])
         text = " ".join(capsys.readouterr().out.split())
         assert text.count("; who executed it is not recorded") == 1
-
-
-def test_sign_offs_are_printed_in_the_order_of_their_acts(bundle):
-    for act in ("approved", "prepared"):
-        who = sealer.Who(act, "Grace", "lead" if act == "approved" else "", "")
-        sealer.write_sign_off(bundle, sample_run.run(), who, None)
-    said = [sentence for _, sentence in verify_bundle.sign_offs(bundle, None, None)]
-    assert said[0].startswith("prepared by Grace on ")
-    assert said[1].startswith("approved by Grace (lead) on ")

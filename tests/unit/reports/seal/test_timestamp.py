@@ -1,6 +1,5 @@
 """A time-stamp proves that the bundle existed, if it is one of the bundle and of the authority."""
 
-import hashlib
 import socket
 import subprocess
 import threading
@@ -11,7 +10,7 @@ import pytest
 
 from fixtures.session.live_rehearsal import Handler, Server, running
 from reports.errors import BadKey, ReportError
-from reports.seal import timestamp, verify_bundle
+from reports.seal import timestamp
 from reports.seal.sealer import BY_FILE, Sealer, companion
 from reports.seal.verify_bundle import Tampered
 from tests.support import sample_run
@@ -267,39 +266,28 @@ def test_only_a_bundle_is_stamped(tmp_path, capsys):
     assert {path.suffix for path in tmp_path.iterdir()} == {".json", ".zip"}
 
 
-FORMS = ("huge", "empty", "cut", "longer", "a web page", "request", "digest", "refusal", "SHA-384")
-
-
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", ["huge", "empty", "cut", "a web page", "request", "refusal"])
 def test_a_stamp_that_cannot_be_read_is_not_the_bundles_fault(bundle, authority, capsys, form):
     query = timestamp.request(bundle)
-    whole = authority.answer(query)
     forms = {
         "huge": bytes((8 << 20) + 1),
         "empty": b"",
-        "cut": whole[:-40],
-        "longer": whole + b"x",
+        "cut": authority.answer(query)[:-40],
         "a web page": b"<html>503 Service Unavailable</html>",
         "request": query,
-        "digest": b"\x30\x20" + hashlib.sha256(bundle.read_bytes()).digest(),
         "refusal": authority.answer(b"no request"),
-        "SHA-384": authority.answer(authority.query(bundle, "-sha384")),
     }
     companion(bundle, ".tsr").write_bytes(forms[form])
-    assert verify([str(bundle), "--unsigned"]) == 1
-    assert "UNDECIDED." in said(capsys)
-    assert verify_bundle.main([str(bundle), "--unsigned"]) == 1
+    assert verify([str(bundle), "--unsigned", "--tsa-cert", str(authority.cert)]) == 1
     assert "UNDECIDED." in said(capsys)
 
 
-@pytest.mark.parametrize("more", [(), ("-cert",)])
 @pytest.mark.parametrize("kind", ["-sha256", "-sha512"])
-def test_both_verifiers_accept_a_stamp_of_the_bundle_alone(bundle, authority, capsys, kind, more):
+def test_a_stamp_of_another_file_is_tampering(bundle, authority, capsys, kind):
     for data, code in ((bundle, 0), (authority.cert, 1)):
-        companion(bundle, ".tsr").write_bytes(authority.answer(authority.query(data, kind, *more)))
-        assert verify([str(bundle), "--unsigned"]) == code
-        assert ("TAMPERED" in said(capsys)) is bool(code)
-        assert verify_bundle.main([str(bundle), "--unsigned"]) == code
+        answer = authority.answer(authority.query(data, kind, "-cert"))
+        companion(bundle, ".tsr").write_bytes(answer)
+        assert verify([str(bundle), "--unsigned", "--tsa-cert", str(authority.cert)]) == code
         assert ("TAMPERED" in said(capsys)) is bool(code)
 
 

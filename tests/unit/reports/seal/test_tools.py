@@ -38,15 +38,6 @@ def test_folder_is_signed_afterwards_and_its_bundle_named(folder, signing, capsy
     assert verify([str(bundle), "--pubkey", public]) == 0
 
 
-def test_what_is_signed_is_not_sealed_without_a_key(folder, signing, capsys):
-    assert asked(capsys, "seal", folder)[0] == 0
-    asked(capsys, "seal", folder, signing[0])
-    code, _, err = asked(capsys, "seal", folder)
-    assert code == 3
-    assert err == f"{folder} is signed; give --signing-key to sign it anew"
-    assert asked(capsys, "seal", folder, signing[0])[0] == 0
-
-
 @pytest.mark.parametrize("content", [None, "{", "[]", "{}"])
 def test_folder_without_a_record_is_none_of_a_run(folder, capsys, content):
     record = folder / "evidence.json"
@@ -68,21 +59,6 @@ def test_folder_that_cannot_be_sealed_says_why(folder, monkeypatch, capsys):
     code, out, err = asked(capsys, "seal", folder)
     assert (code, out) == (3, "")
     assert err.startswith("more than 0 MiB")
-
-
-def test_lost_stamp_of_the_earlier_bundle_is_reported(folder, signing, capsys):
-    stamp, query = folder / "bundle.zip.tsr", folder / "bundle.zip.tsq"
-    stamp.write_bytes(b"of the bundle before")
-    assert "Its time-stamp was" not in asked(capsys, "seal", folder)[1]
-    assert stamp.exists()
-    query.write_bytes(b"of the bundle before")
-    lines = asked(capsys, "seal", folder, signing[0])[1].splitlines()
-    assert (
-        lines[-1] == "Its time-stamp was for the earlier bundle: `evidence timestamp` gets another."
-    )
-    assert not stamp.exists()
-    assert not query.exists()
-    assert "Its time-stamp was" not in asked(capsys, "seal", folder, signing[0])[1]
 
 
 @pytest.mark.parametrize("by_hand", [[], ["--tsa=file"]])
@@ -124,14 +100,6 @@ def test_new_key_is_printed_with_both_files_and_its_id(tmp_path, capsys):
     assert private.endswith(f"drillbook verify --sign '{out}')")
     assert public.startswith(f"Public key:  {out}.pub ")
     assert name == f"Key id:      {signature.load(out).id}"
-
-
-@pytest.mark.parametrize("act", ["sign-key", "seal", "timestamp"])
-def test_missing_argument_is_named(act, capsys):
-    code, _, err = asked(capsys, act, "")
-    assert code == 3
-    argument = {"sign-key": "OUT", "seal": "RUN", "timestamp": "BUNDLE"}[act]
-    assert f"{argument}: an empty value; give F" in err
 
 
 def test_folder_that_changed_since_is_not_sealed_again(folder, signing, capsys):

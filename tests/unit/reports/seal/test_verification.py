@@ -585,19 +585,6 @@ def test_who_says_nothing_trusts_nothing():
     assert not Trust().unsigned
 
 
-def test_a_key_is_named_by_sixteen_digits(folder, trusted, tmp_path):
-    (whole,) = trusted
-    named = f"key {whole[:16]}"
-    bundle = folder / "bundle.zip"
-    found = examined(bundle, keys=trusted)["signature"].sentence
-    assert found == f"Ed25519, by the trusted {named}, over every file"
-    found = examined(bundle, unsigned=True)["signature"].sentence
-    assert found == f"by {named}, not checked: no --pubkey was given"
-    stripped = repacked(folder, tmp_path / "b.zip", **{SIGNATURE: None})
-    found = examined(stripped, unsigned=True)["record"].sentence
-    assert found == f"it says {named} signs it: the signature is gone"
-
-
 @pytest.mark.parametrize(
     "payload",
     [b"no json", b"[]", b"{}", b'{"subject": 5}', b'{"subject": [{}]}', b"[" * 100_000],
