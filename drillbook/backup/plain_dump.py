@@ -376,8 +376,8 @@ _TRUSTED = {
     *("hstore", "ltree", "fuzzystrmatch", "unaccent", "tablefunc", "intarray", "cube", "seg"),
 }
 # Extensions that only watch a server and hold no rows. A restore leaves them out, because the role
-# that restores may not install them; so it does publications and security labels, which serve other
-# programs. The product needs none of these.
+# that restores may not install them; so it does publications, security labels and large objects,
+# which serve other programs. The product needs none of these.
 _WATCHING = {
     *("pg_stat_statements", "pg_stat_kcache", "pg_stat_monitor", "pg_wait_sampling"),
     *("pg_qualstats", "pg_buffercache", "pgstattuple", "pgaudit"),
@@ -386,6 +386,13 @@ _EXTENSION = re.compile(r'CREATE EXTENSION (?:IF NOT EXISTS )?("[^"]*"|\S+)', re
 _OF_OTHERS = (
     (re.compile("(?:CREATE|ALTER|DROP|COMMENT ON) PUBLICATION "), "publications"),
     (re.compile("SECURITY LABEL "), "security labels"),
+    (
+        re.compile(
+            r"SELECT PG_CATALOG\.(?:LO_CREATE|LO_OPEN|LOWRITE|LO_CLOSE)\([^()]*\)$|"
+            "(?:ALTER|COMMENT ON) LARGE OBJECT "
+        ),
+        "large objects",
+    ),
 )
 _LANGUAGES = {"sql", "plpgsql"}
 _RUN = re.compile(
@@ -402,6 +409,8 @@ _LEFT_OUT = re.compile(
     r"ALTER [^;]* OWNER TO |GRANT |REVOKE |"
     r"(?:RE)?SET (?:SESSION AUTHORIZATION|ROLE)\b|ALTER DEFAULT PRIVILEGES |"
     r"COMMENT ON (?:EXTENSION|SCHEMA|DATABASE) |DROP EXTENSION IF EXISTS |"
+    # Around the large objects; a restore has one transaction of its own.
+    r"(?:BEGIN|COMMIT)$|"
     r"SELECT \* FROM PG_CATALOG\.PG_RESTORE_(?:RELATION|ATTRIBUTE)_STATS\([^()]*\)$"
 )
 _WORDS = re.compile(
