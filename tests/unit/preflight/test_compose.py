@@ -2,6 +2,7 @@
 
 import shutil
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -224,7 +225,7 @@ def test_both_ways_agree(tmp_path, monkeypatch):
     ["5432", "5432:5432", "0.0.0.0:5432:5432", "[::]:5432:5432", "::5432", "5430-5440:5430-5440"],
 )
 def test_port_in_any_short_form_is_found(port):
-    found = [one for one in compose_file._ports(port) if one["target"] == 5432]
+    found = [one for one in compose_file._ports(Path("x"), [port]) if one["target"] == 5432]
     assert len(found) == 1
 
 

@@ -256,7 +256,6 @@ PORTS = {
     "forty times all": '["1-65535:1-65535"' + ', "1-65535:1-65535"' * 39 + "]",
     "superscript": "['²']",
     "superscript as target": "[{target: '²'}]",
-    "superscript as published": "[{target: 80, published: '²'}]",
     "5,000 digits": f"['{'8' * 5000}']",
     "above the last": "['80:65536']",
 }
