@@ -7,7 +7,6 @@ pytest_plugins = [
     "fixtures.session.workers",
     "fixtures.oracle.plugin",
     "fixtures.data.plugin",
-    "fixtures.session.fetched_backup",
     "fixtures.session.file_fixtures",
     "fixtures.lifecycle.plugin",
     "fixtures.document.plugin",

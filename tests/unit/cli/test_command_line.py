@@ -19,7 +19,6 @@ from drillbook.core.application import ROOT
 from fixtures.lifecycle import plugin as lifecycle
 from fixtures.session import (
     drill_fixtures,
-    fetched_backup,
     file_fixtures,
     live_fixtures,
     stacks,
@@ -565,9 +564,8 @@ def test_pytest_knows_every_option_of_a_command_that_runs_specs():
     declared = Declared()
     # These pytest has itself.
     declared.addoption("--quiet", "--verbose")
-    for one in (plugin, stacks, workers, file_fixtures, drill_fixtures, live_fixtures):
-        one.pytest_addoption(declared)
-    for one in (lifecycle, fetched_backup):
+    plugins = (plugin, stacks, workers, file_fixtures, drill_fixtures, live_fixtures, lifecycle)
+    for one in plugins:
         one.pytest_addoption(declared)
     specs = [one for one in COMMANDS if {options.SEED, options.VERBOSE} < {*one.options}]
     assert len(specs) == 6
