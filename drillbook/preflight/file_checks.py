@@ -103,11 +103,11 @@ CHECKS = (
 
 @dataclass
 class Answer:
-    """What the checks found, by control; reasons are sentences."""
+    """What the checks found: each finding with its control; a sentence why a control has none."""
 
     controls: Mapping[str, Mapping[str, Any]]
-    findings: dict[str, list[Finding]] = field(default_factory=dict)
-    corrections: dict[str, list[Finding]] = field(default_factory=dict)
+    findings: list[tuple[str, Finding]] = field(default_factory=list)
+    corrections: list[tuple[str, Finding]] = field(default_factory=list)
     not_run: dict[str, str] = field(default_factory=dict)
     not_finished: dict[str, str] = field(default_factory=dict)
     ended: list[str] = field(default_factory=list)
@@ -128,9 +128,10 @@ class Answer:
         else:
             self.ended.append(control)
             if found and self.controls[control]["nature"] == "claim":
-                self.corrections[control] = self._correct(control, found)
-            elif found:
-                self.findings.setdefault(control, []).extend(found)
+                found = self._correct(control, found)
+                self.corrections += [(control, finding) for finding in found]
+            else:
+                self.findings += [(control, finding) for finding in found]
 
     def _correct(self, control: str, found: list[Finding]) -> list[Finding]:
         """The findings with a place; without one, what the runbook should say instead."""
@@ -141,8 +142,8 @@ class Answer:
     @property
     def held(self) -> list[str]:
         """The controls all of whose checks ended without a finding."""
-        others = {*self.findings, *self.corrections, *self.not_finished, *self.not_run}
-        return sorted(set(self.ended) - others)
+        faulty = {control for control, _ in (*self.findings, *self.corrections)}
+        return sorted(set(self.ended) - faulty - {*self.not_finished, *self.not_run})
 
     @property
     def exit_code(self) -> int:
@@ -152,9 +153,8 @@ class Answer:
 
     def lines(self, *, verbose: bool) -> Iterator[str]:
         """Each finding and reason as a line; verbose: also what held."""
-        for words, found in (("", self.findings), ("runbook: ", self.corrections)):
-            for control, findings in found.items():
-                yield from (f"{words}{finding} [{control}]" for finding in findings)
+        yield from (f"{finding} [{control}]" for control, finding in self.findings)
+        yield from (f"runbook: {finding} [{control}]" for control, finding in self.corrections)
         for reason in dict.fromkeys(self.not_run.values()):
             alike = [control for control, why in self.not_run.items() if why == reason]
             yield f"not run: {', '.join(alike)}: {reason}"
@@ -170,7 +170,7 @@ class Answer:
 
     def summary(self) -> str:
         """The last line."""
-        count = sum(map(len, self.findings.values()))
+        count = len(self.findings)
         many = "" if count == 1 else "s"
         return f"preflight: {count} finding{many}; held: {', '.join(self.held) or 'nothing'}"
 
@@ -192,23 +192,18 @@ class Answer:
                 "shortDescription": {"text": self.controls[control]["title"]},
                 "fullDescription": {"text": self.controls[control]["claim"]},
             }
-            for control in (*self.findings, *self.corrections)
+            for control, _ in (*self.findings, *self.corrections)
         }
         results = [
             Result(control, str(finding), finding.file, finding.line, level=level)
             for level, found in (("error", self.findings), ("warning", self.corrections))
-            for control, findings in found.items()
-            for finding in findings
+            for control, finding in found
         ]
         write_sarif("drillbook preflight", rules, results, unfinished=self.unfinished)
 
 
-def _rows(found: Mapping[str, list[Finding]]) -> list[dict[str, object]]:
-    return [
-        {"control": control, **asdict(finding)}
-        for control, findings in found.items()
-        for finding in findings
-    ]
+def _rows(found: list[tuple[str, Finding]]) -> list[dict[str, object]]:
+    return [{"control": control, **asdict(finding)} for control, finding in found]
 
 
 def _reasons(reasons: Mapping[str, str]) -> list[dict[str, str]]:

@@ -469,8 +469,8 @@ def test_a_name_that_is_not_text_is_printed_and_placed(tmp_path, capsys):
 def test_a_check_that_did_not_end_is_in_sarif_and_not_read_as_no_finding(capsys, broken):
     answer = Answer({name: {"title": "T", "claim": "C"} for name in ("KEY-8", "DEP-5")})
     answer.not_finished = broken
-    answer.findings = {"KEY-8": [Finding(".env", 1, "too short", "make another")]}
-    answer.corrections = {"DEP-5": [Finding("", None, "the runbook says otherwise", "")]}
+    answer.findings = [("KEY-8", Finding(".env", 1, "too short", "make another"))]
+    answer.corrections = [("DEP-5", Finding("", None, "the runbook says otherwise", ""))]
     answer.write_sarif()
     (document,) = json.loads(capsys.readouterr().out)["runs"]
     # A correction of the runbook fails nothing.
