@@ -26,7 +26,7 @@ from drillbook.backup.stream import Source, refuse_bomb
 from drillbook.core.display import printable
 from drillbook.core.errors import BadInput
 from drillbook.core.run_directory import install, unprivileged_user
-from drillbook.core.signatures import ARCHIVE, PACKINGS, SEALS, UTF_16, kind_of
+from drillbook.core.signatures import ARCHIVE, PACKINGS, SEALS, kind_of
 
 PATIENCE_S = 60.0
 _WRITE_OUT = ("-v", "-f", "-", "--no-owner", "--no-privileges")
@@ -172,12 +172,7 @@ def form_of(source: Source) -> Form:
     # What was unpacked here once is not unpacked again; gzip may be there twice.
     if way := kind_of(head, PACKINGS | SEALS):
         raise BadInput(f"{source.name} holds what {way} has packed or sealed; unpack it first")
-    if ARCHIVE in head:
-        raise BadInput(
-            f"{source.name} has other bytes before its archive, such as a message that 2>&1 puts "
-            "there: dump again with 2> FILE"
-        )
-    if b"\0" in head and not head.startswith(UTF_16):
+    if b"\0" in head:
         raise BadInput(f"{source.name} is not a backup made by pg_dump; check the backup given")
     return "plain"
 

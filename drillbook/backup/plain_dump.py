@@ -37,16 +37,18 @@ _MARK = re.compile(
 )
 _COPY = re.compile(r'COPY ((?:"[^"]*"|[\w$.])+) ?(?:\(([^()]*)\) ?)?FROM STDIN$', re.IGNORECASE)
 _ESCAPING = re.compile(rb"\\.|'", re.DOTALL)
-# What programs that dump print on standard error. No SQL has that outside of quotes.
-MESSAGE = re.compile(
-    r'pg_dump(?:all)?: [a-z"]|time=(?:"[^"\n]*")? level=\w+ msg=|WARN\[\d{4}\] |'
-    r'Defaulted container "|Warning: Permanently added |the input device is not a TTY|'
-    r"Error response from daemon: |OCI runtime exec failed: "
-)
-_ENCODING = re.compile(rb"SET client_encoding = '(LATIN(?:[1-9]|10)|WIN125[0-8]|ISO_8859_[5-8])'")
 _NESTING = re.compile(rb"/\*|\*/")
-_BEFORE = "stands before pg_dump's first words, as a prompt or a greeting does (leave -t out)"
 _SHOWN = {b'"': b'"', b"'": b"''", b"e'": b"''"}
+_WORDS = (
+    "ABORT|ALTER|ANALYZE|BEGIN|CHECKPOINT|CLOSE|CLUSTER|COMMENT|COMMIT|CREATE|DEALLOCATE|DECLARE|"
+    "DELETE|DISCARD|DROP|END|FETCH|IMPORT|INSERT|LISTEN|LOCK|MERGE|MOVE|NOTIFY|PREPARE|REASSIGN|"
+    "REINDEX|RELEASE|RESET|ROLLBACK|SAVEPOINT|SECURITY|SET|SHOW|START|TABLE|TRUNCATE|UNLISTEN|"
+    "UPDATE|VACUUM|VALUES"
+)
+_BEGINS = re.compile(
+    rf"\s*(?:{_WORDS}|CALL|COPY|DO|EXECUTE|EXPLAIN|GRANT|LOAD|REFRESH|REVOKE|SELECT|WITH)\b",
+    re.IGNORECASE,
+)
 
 
 class Unreadable(BadInput):
@@ -67,11 +69,10 @@ class Beyond(Hostile):
 
 
 class Message(Unreadable):
-    """A message of the program that dumped, which its caller put into the dump."""
+    """A line that is not SQL, as a message that the caller of pg_dump put into the dump."""
 
-    def __init__(
-        self, line: int, what: str = "is a message of the program that dumped (2>&1 puts it there)"
-    ) -> None:
+    def __init__(self, line: int) -> None:
+        what = "is not SQL, as a message that 2>&1 puts there, or the prompt of a terminal"
         super().__init__(line, what)
 
 
@@ -173,17 +174,11 @@ class Reader:
         return after
 
 
-def encoding(statement: Statement) -> str:
-    """Python's name of the encoding that a statement sets, of those with one byte a character."""
-    match = _ENCODING.match(statement.text)
-    return match[1].decode().replace("WIN", "cp").replace("LATIN", "latin") if match else ""
-
-
 def is_message(line: bytes) -> bool:
-    """Whether a line is a message of a program, and nothing that psql would run."""
+    """Whether a line between statements begins as no SQL does, and psql would run nothing of it."""
     # Compose quotes in its messages, and psql has no command of that name.
     bare = line.replace(b'\\"', b"")
-    return bool(MESSAGE.match(line.decode(errors="replace"))) and not {*bare} & {*b"\\;"}
+    return not _BEGINS.match(line.decode(errors="replace")) and not {*bare} & {*b"\\;"}
 
 
 def plain(name: str) -> str:
@@ -196,8 +191,8 @@ class Script:
 
     A tolerant reader skips what it cannot read and keeps the first such error in `harm`. From there
     on it finds only COPY, each behind an empty line, a comment or the end of other rows; `open` is
-    the table whose rows have no end. It skips messages between statements and text before the dump,
-    and keeps the first in `message`. It reads on where pg_dump --create and pg_dumpall connect to
+    the table whose rows have no end. It skips lines between statements that are not SQL, and keeps
+    the first in `message`. It reads on where pg_dump --create and pg_dumpall connect to
     another database; `connects` is the first such line, or 0. Any other reader raises the error.
     """
 
@@ -208,7 +203,6 @@ class Script:
         self.complete = False
         self.harm: Unreadable | None = None
         self.message: Message | None = None
-        self._begun = False
         self.connects = 0
         self.open = ""
         self._stream = stream
@@ -327,9 +321,6 @@ class Script:
             if not reader.lines and self._tolerant and is_message(line):
                 self.message = self.message or Message(self.line)
                 continue
-            if not reader.lines and self._tolerant and self._is_before_dump(line):
-                self.message = self.message or Message(self.line, _BEFORE)
-                continue
             if self.complete and not (self._tolerant and CLUSTER in self.head):
                 reader.lines, reader.line = [line], self.line
                 behind = "stands behind pg_dump's last words, as a second dump does that >> appends"
@@ -340,17 +331,10 @@ class Script:
             raise Cut(self.line, f"ends inside the statement of line {reader.line}")
         return None
 
-    def _is_before_dump(self, line: bytes) -> bool:
-        """Whether a line before pg_dump's first words is nothing that psql would run."""
-        if self._begun or {*line} & {*b"\\;"}:
-            return False
-        return BEGINNING in self.head or CLUSTER in self.head
-
     def _is_between(self, line: bytes) -> bool:
         # As psql does, skip the mark of UTF-8 with which programs of Windows begin a file.
         bare = line.removeprefix(codecs.BOM_UTF8 if self.line == 1 else b"").strip()
         self.complete = self.complete or bare == TRAILER
-        self._begun = self._begun or bare in (BEGINNING, CLUSTER)
         if self._tolerant and _CONNECT.match(bare):
             self.connects = self.connects or self.line
             return True
@@ -412,12 +396,6 @@ _LEFT_OUT = re.compile(
     # Around the large objects; a restore has one transaction of its own.
     r"(?:BEGIN|COMMIT)$|"
     r"SELECT \* FROM PG_CATALOG\.PG_RESTORE_(?:RELATION|ATTRIBUTE)_STATS\([^()]*\)$"
-)
-_WORDS = re.compile(
-    "ABORT|ALTER|ANALYZE|BEGIN|CHECKPOINT|CLOSE|CLUSTER|COMMENT|COMMIT|CREATE|DEALLOCATE|DECLARE|"
-    "DELETE|DISCARD|DROP|END|FETCH|IMPORT|INSERT|LISTEN|LOCK|MERGE|MOVE|NOTIFY|PREPARE|REASSIGN|"
-    "REINDEX|RELEASE|RESET|ROLLBACK|SAVEPOINT|SECURITY|SET|SHOW|START|TABLE|TRUNCATE|UNLISTEN|"
-    "UPDATE|VACUUM|VALUES"
 )
 _ROLES, _TABLESPACE = "makes or changes a role", "makes or changes a tablespace"
 # What pg_dumpall writes besides databases.
@@ -486,6 +464,6 @@ def _reason(words: str) -> str:
             return what
     # If the heading of a table was lost, its rows are read as SQL: print only SQL's own words.
     first = (words.split() or [""])[0]
-    if _WORDS.fullmatch(first):
+    if re.fullmatch(_WORDS, first):
         return f"begins with {first}, as no statement of pg_dump's does"
     return "begins as no statement of pg_dump's does"

@@ -16,7 +16,6 @@ from typing import IO, Any, BinaryIO
 from drillbook.backup.archive import ArchiveSql, Form, open_sql
 from drillbook.backup.plain_dump import (
     CLUSTER,
-    MESSAGE,
     OF_SERVER,
     Beyond,
     Hostile,
@@ -24,16 +23,12 @@ from drillbook.backup.plain_dump import (
     Script,
     Statement,
     Unreadable,
-    encoding,
-    is_message,
     judge,
     part_for_others,
     plain,
 )
 from drillbook.backup.stream import Source
-from drillbook.core.display import printable
 from drillbook.core.errors import BadInput
-from drillbook.core.signatures import UTF_16
 from drillbook.infisical.schema import TABLES
 
 # The values of one row as written; None for NULL and for a column that an older release lacks.
@@ -72,8 +67,7 @@ class Damaged(Exception):
 class Block:
     """One block of rows: its table, its columns, and how to read it from its first byte.
 
-    start and end are the offsets of its rows in the file they are read from. encoding is Python's
-    name of the one that its text is in, if that is not UTF-8.
+    start and end are the offsets of its rows in the file they are read from.
     """
 
     table: str
@@ -81,17 +75,12 @@ class Block:
     chunks: Callable[[], Iterator[bytes]]
     start: int = 0
     end: int = 0
-    encoding: str = ""
 
     def rows(self, wanted: Sequence[str]) -> Iterator[Values]:
         """The wanted columns of each row, in that order; Damaged if a row is broken."""
         places = [self.columns.index(name) if name in self.columns else -1 for name in wanted]
         for line in lines(self.chunks(), self.table):
-            if self.encoding:
-                line = line.decode(self.encoding, "replace").encode()
             values = line.split(b"\t")
-            if len(values) != len(self.columns) and is_message(line):
-                raise Damaged(f"has a message of the program that dumped in a row of {self.table}")
             if len(values) != len(self.columns):
                 raise Damaged(
                     f"has a row of {self.table} with {len(values)} values where its heading "
@@ -321,7 +310,6 @@ class _Reading:
         self._referred: dict[str, int] = {}
         self._keyed = self._inserted = False
         self._for_others: dict[str, int] = {}
-        self._encoding = ""
         self._zero = 0
         self._misshapen = ""
         self._declares_utf8 = False
@@ -335,9 +323,7 @@ class _Reading:
             try:
                 judge(statement)
             except Hostile as harm:
-                # Not one in the name of a table: such a statement would run.
-                mixed = MESSAGE.search(re.sub('"[^"]*"', "", statement.bare))
-                self._note(Message(harm.line) if mixed else harm)
+                self._note(harm)
             self._inserted |= statement.bare.startswith("INSERT INTO ")
             if what := part_for_others(statement):
                 self._for_others.setdefault(what, statement.line)
@@ -349,7 +335,6 @@ class _Reading:
                 else:
                     self._made[plain(table[1])] = statement.line
             elif statement.text.startswith(b"SET client_encoding = "):
-                self._encoding = encoding(statement)
                 self._declares_utf8 = b"'UTF8'" in statement.text
             elif statement.bare.startswith("ALTER TABLE "):
                 self._keyed |= " PRIMARY KEY " in statement.bare
@@ -418,10 +403,10 @@ class _Reading:
             self._note(Beyond(script.connects, "connects to another database"))
         harm = self._harms[min(self._harms)] if self._harms else None
         if isinstance(harm, Message) and not damage:
-            return Message(
+            return Unreadable(
                 harm.line,
                 f"{harm.what}; the dump itself ran to its end, since its last line is there: dump "
-                "again with 2> FILE, or take the lines of messages out of a copy",
+                "again with 2> FILE, or take such lines out of a copy",
             )
         if harm and CLUSTER in script.head:
             what = "pg_dumpall writes the server's roles and all its databases"
@@ -438,7 +423,7 @@ class _Reading:
             sql.packed,
             sql.size,
             [
-                Block(own(table), columns, partial(chunks, file, start), start, end, self._encoding)
+                Block(own(table), columns, partial(chunks, file, start), start, end)
                 for table, columns, start, end in self._blocks
             ],
             file,
@@ -498,14 +483,6 @@ class _Reading:
             raise BadInput(f"backup {sql.name} {sql.broken}; make it again, or take another copy")
         if not self.script.bytes:
             raise BadInput(f"backup {sql.name} is empty; run it again and look at its exit status")
-        if self.script.head.startswith(UTF_16):
-            raise BadInput(
-                f"{sql.name} is UTF-16 text, as PowerShell's > makes it; let pg_dump write it: "
-                "pg_dump -f"
-            )
-        if is_message(self.script.head.partition(b"\n")[0]) and not self._blocks:
-            said = printable(self.script.head.split(b"\n")[0].decode(errors="replace"))[:200]
-            raise BadInput(f"{sql.name} holds a message instead of a backup, {said!r}; dump again")
         if _HEADING not in self.script.head and not self._blocks:
             raise BadInput(f"{sql.name} is not a backup made by pg_dump; check the backup given")
 

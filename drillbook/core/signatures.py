@@ -10,7 +10,6 @@ BZIP2, ZIP, EMPTY_ZIP, PDF = b"BZh", b"PK\x03\x04", b"PK\x05\x06", b"%PDF-"
 # An archive that pg_dump -Fc wrote.
 ARCHIVE = b"PGDMP"
 # A text as PowerShell's > makes it.
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 PACKINGS = {GZIP: "gzip", XZ: "xz", ZSTD: "zstd", LZ4: "lz4"}
 SEALS = {

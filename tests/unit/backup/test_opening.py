@@ -9,7 +9,7 @@ from datetime import datetime
 import pytest
 
 from drillbook.backup import integrity
-from drillbook.backup.tables import _spool, open_dump, text
+from drillbook.backup.tables import _spool, open_dump
 from drillbook.core.errors import BadInput
 from tests.support.backups import HEAD, SAMPLES, TAIL
 from tests.support.made_backups import block
@@ -107,9 +107,9 @@ def test_rows_are_counted(backup):
     ("content", "said"),
     [
         (b"", "backup.sql is empty; run it again and look at its exit status"),
-        (HEAD.encode("utf-16"), "is UTF-16 text, as PowerShell's > makes it"),
-        (b"pg_dump: warning: x\nPGDMP\x01\x0e", "has other bytes before its archive, such as"),
-        ("\ufeff".encode("utf-16-be") + HEAD.encode("utf-16-be"), "is UTF-16 text"),
+        (HEAD.encode("utf-16"), "is not a backup made by pg_dump"),
+        (b"pg_dump: warning: x\nPGDMP\x01\x0e\0", "is not a backup made by pg_dump"),
+        (b"pg_dump: error: no such role\n", "is not a backup made by pg_dump"),
         (b"SELECT 1;\n", "is not a backup made by pg_dump; check the backup given"),
         (
             gzip.compress(HEAD.encode() * 9, mtime=0)[:20],
@@ -239,76 +239,43 @@ def test_archive_cut_in_its_packing_tells_so_first(tmp_path):
 
 
 SAID = "pg_dump: warning: there are circular foreign-key constraints on this table:\n"
-BY_COMPOSE = 'time="2026-11-30T03:00:00Z" level=warning msg="the attribute `version` is obsolete"\n'
-MADE = "CREATE TABLE public.t (id text);\n"
-MIXED = "is a message of the program that dumped (2>&1 puts it there)"
-
-
-@pytest.mark.parametrize("said", [SAID, BY_COMPOSE, "WARN[0000] the attribute is obsolete\n"])
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "{}" + HEAD + MADE + block("t", {"id": "1"}) + TAIL,
-        HEAD + "{}" + MADE + block("t", {"id": "1"}) + TAIL,
-        HEAD + MADE + block("t", {"id": "1"}) + TAIL + "{}",
-        HEAD + MADE.replace("TAB", "TAB{}") + block("t", {"id": "1"}) + TAIL,
-    ],
-)
-def test_a_message_among_the_sql_is_no_attack(backup, said, sql):
-    path = backup(sql.replace("{}", said))
-    with open_dump(path) as dump:
-        assert f"{MIXED}; the dump itself ran to its end" in dump.orders()
-        with pytest.raises(BadInput, match="cannot be read as SQL: line"):
-            dump.refuse_harm("b.sql")
-    assert MIXED in str(integrity.examine(path))
-
-
 QUOTING = 'time="2026-11-30T03:00:00Z" level=warning msg="The \\"PW\\" variable is not set."\n'
+MADE = "CREATE TABLE public.t (id text);\n"
+SQL = HEAD + MADE + block("t", {"id": "1"}) + TAIL
+HARM = "COPY (SELECT '') TO PROGRAM 'id';\n"
 
 
 @pytest.mark.parametrize(
     "said",
     [
+        SAID,
         QUOTING,
-        'Defaulted container "db" out of: db, exporter\n',
+        "WARN[0000] the attribute is obsolete\n",
         "Warning: Permanently added '10.0.0.4' (ED25519) to the list of known hosts.\n",
+        "Password: \r\n",
+        "[sudo] password for ada: ",
+        "Welcome to Ubuntu 22.04 LTS\n\n * Documentation: https://x\n",
     ],
 )
-def test_what_another_program_says_first_is_no_attack(backup, said):
-    with open_dump(backup(said + HEAD + MADE + block("t", {"id": "1"}) + TAIL)) as dump:
-        assert dump.orders().startswith(f"cannot be read as SQL: line 1: {MIXED}")
-
-
-@pytest.mark.parametrize(
-    ("said", "line"),
-    [
-        ("Password: \r\n", 1),
-        ("[sudo] password for ada: ", 1),
-        ("\nWelcome to Ubuntu 22.04 LTS\n\n * Documentation: https://x\n", 2),
-    ],
-)
-def test_what_a_terminal_shows_before_the_dump_is_no_attack(backup, said, line):
-    before = f"line {line}: stands before pg_dump's first words"
-    sql = HEAD + MADE + block("t", {"id": "1"}) + TAIL
-    with open_dump(backup(said + sql)) as dump:
-        assert dump.orders().startswith(f"cannot be read as SQL: {before}")
-        assert dump.counts == {"t": 1}
-    harm = "COPY (SELECT '') TO PROGRAM 'id';\n"
-    for attack in (said + harm + sql, harm + said + sql, said + sql.replace(MADE, MADE + harm)):
+def test_a_line_that_is_no_sql_is_no_attack_and_hides_none(backup, said):
+    for sql in (
+        said + SQL,
+        SQL.replace(MADE, said.rstrip() + "\n" + MADE),
+        SQL + said.rstrip() + "\n",
+    ):
+        path = backup(sql)
+        with open_dump(path) as dump:
+            assert "is not SQL, as a message that 2>&1 puts there" in dump.orders()
+            assert dump.counts == {"t": 1}
+            with pytest.raises(BadInput, match="cannot be read as SQL: line"):
+                dump.refuse_harm("b.sql")
+        assert "is not SQL" in str(integrity.examine(path))
+    for attack in (said + HARM + SQL, HARM + said + SQL, said + SQL.replace(MADE, MADE + HARM)):
         with (
             open_dump(backup(attack)) as dump,
             pytest.raises(BadInput, match="may be made to do harm: line"),
         ):
             dump.refuse_harm("b.sql")
-
-
-@pytest.mark.parametrize(
-    "said",
-    ["the input device is not a TTY\n", "Error response from daemon: No such container: x\n"],
-)
-def test_what_docker_says_instead_of_a_backup_is_shown(backup, said):
-    with pytest.raises(BadInput, match=f"holds a message instead of a backup, '{said[:-1]}'"):
-        about(backup(said))
 
 
 def test_a_message_in_rows_that_are_not_read_is_damage(backup):
@@ -355,30 +322,6 @@ def test_a_message_of_a_dump_that_failed_is_not_called_whole(backup):
     with open_dump(backup(HEAD + MADE + block("t", {"id": "1"}) + "pg_dump: error: lost\n")) as it:
         assert "ends without pg_dump's last words" in it.damage
         assert "ran to its end" not in it.orders()
-    mixed = HEAD + block("t", {"id": "1", "n": "2"}, {"id": SAID[:-1]}) + TAIL
-    with open_dump(backup(mixed), {"t"}) as it:
-        list(it.rows("t", ["id"]))
-        assert it.damage == "has a message of the program that dumped in a row of t"
-    with pytest.raises(BadInput, match="no such role'; dump again"):
-        about(backup("pg_dump: error: no such role\n"))
-
-
-@pytest.mark.parametrize(
-    ("declared", "written", "name"),
-    [
-        ("LATIN1", b"M\xfcnchen", "München"),
-        ("LATIN9", b"10 \xa4", "10 €"),
-        ("WIN1252", b"10 \x80", "10 €"),
-        ("UTF8", "München".encode(), "München"),
-        ("SQL_ASCII", "München".encode(), "München"),
-    ],
-)
-def test_names_are_read_in_the_encoding_that_the_dump_declares(backup, declared, written, name):
-    sql = HEAD + f"SET client_encoding = '{declared}';\n\n" + MADE + block("t", {"id": "NAME"})
-    path = backup((sql + TAIL).encode().replace(b"NAME", written))
-    with open_dump(path, {"t"}) as dump:
-        assert [text(row[0]) for row in dump.rows("t", ["id"])] == [name]
-    assert "not text" not in str(integrity.examine(path))
 
 
 @pytest.mark.parametrize(

@@ -60,3 +60,28 @@ def test_key_the_backup_names_that_opens_nothing_tells_of_a_damaged_row():
     told = answer(key("cccc"), Proof(root_keys=1), WHOLE, ["cccc"])
     assert told.word == "CANNOT TELL"
     assert "the row of the root key is damaged" in told.reasons[0]
+
+
+ALL = {"root_keys": 1, "roots_opened": 1, "projects": 2, "projects_opened": 2}
+ALL |= {"secrets": 3, "secrets_opened": 3}
+
+
+@pytest.mark.parametrize(
+    "less",
+    [
+        {"roots_opened": 0},
+        {"projects_opened": 1},
+        {"secrets_opened": 2},
+        {"damage": "ends"},
+        {"unproven": ["an HSM"]},
+    ],
+)
+def test_all_opens_only_when_nothing_is_missing(less):
+    assert Proof(**ALL).opens_everything
+    assert not Proof(**ALL | less).opens_everything
+
+
+@pytest.mark.parametrize("one", ["roots_opened", "projects_opened", "secrets_opened"])
+def test_whatever_opens_is_something(one):
+    assert not Proof(**{one: 1}).opens_nothing
+    assert Proof(root_keys=1, projects=1, secrets=1).opens_nothing
