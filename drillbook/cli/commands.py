@@ -491,7 +491,7 @@ COMMANDS: Sequence[Command] = (
         "catalogue",
         "List every control and the statement it checks.",
         "drillbook catalogue --output json",
-        _calls("reports.history.catalogue"),
+        _calls("reports.render.catalogue"),
         options=(o.LISTING,),
     ),
     Command(

@@ -232,11 +232,7 @@ def sign_off(declared: Declared) -> SignOff:
 
 
 def is_separated(approver: str | None, executor: str | None) -> bool | None:
-    """Whether the approver did not execute the run; None if one is unknown.
-
-    Of a run in several parts, the executors are separated by semicolons.
-    """
+    """Whether the approver did not execute the run; None if one is unknown."""
     if not approver or not executor:
         return None
-    names = (executor, *executor.split(";"))
-    return approver.strip().casefold() not in {one.strip().casefold() for one in names}
+    return approver.strip().casefold() != executor.strip().casefold()

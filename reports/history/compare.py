@@ -49,7 +49,7 @@ def newest_whole_run(folder: Path, image: str) -> Run | None:
     """The newest record of a whole `drillbook verify` on an image, without a planted bug."""
     for past in reversed(load_history(folder).runs):
         is_whole = past.facts.image == image and past.facts.question == "verify"
-        if past.is_genuine and is_whole and not past.facts.is_partial:
+        if past.is_genuine and is_whole and not past.facts.ended_early:
             with suppress(BadEvidence, OSError):
                 return load_record(folder / past.id)
     return None

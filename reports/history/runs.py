@@ -35,7 +35,7 @@ from reports.evidence.model import (
 from reports.render.phrases import NO_CORRECTION, planted_bug
 from reports.seal.verification import read_entries
 from reports.seal.verify_bundle import MANIFEST, Tampered, read_manifest, sha256
-from reports.verdict import HOLDS, PASSED, UNUSABLE, Verdict
+from reports.verdict import HOLDS, PASSED, Verdict
 
 # Parts of a command line, of `drillbook` or of pytest, by which it is known what was asked.
 _ROUTES = {
@@ -80,19 +80,14 @@ class Facts(EvidenceModel):
         return self.exit_code == PASSED and self.verdict is not Verdict.NOT_APPLICABLE
 
     @property
-    def is_partial(self) -> bool:
-        """Whether it ended early; older lines say so only of a stopped run, by the exit code."""
-        return self.ended_early or self.exit_code == UNUSABLE
-
-    @property
     def shown(self) -> Verdict | None:
         """The verdict as it is shown: a run that ended early does not show that anything holds."""
-        return Verdict.NOT_RUN if self.is_partial and self.verdict in HOLDS else self.verdict
+        return Verdict.NOT_RUN if self.ended_early and self.verdict in HOLDS else self.verdict
 
     @property
     def words(self) -> str:
         """The verdict in words."""
-        if self.is_partial and self.shown is Verdict.NOT_RUN:
+        if self.ended_early and self.shown is Verdict.NOT_RUN:
             return "ended early"
         return self.verdict.words if self.verdict else "none"
 

@@ -7,7 +7,6 @@ from drillbook.core.application import ROOT
 from reports import controls
 from reports.config import declarations
 from reports.evidence.json_file import render
-from reports.history.catalogue import last_runs
 from reports.history.runs import load_history
 from reports.seal import signature
 from tests.support import sample_run
@@ -77,7 +76,7 @@ def test_evidence(folder, capsys, data):
     run = folder / "runs" / "20261124T000000Z-aaaaaa"
     run.mkdir(parents=True, exist_ok=True)
     (run / "evidence.json").write_bytes(data)
-    last_runs(load_history(run.parent))
+    load_history(run.parent)
     ends(export, ["ctrf", str(run), "--out", str(folder / "out")], capsys)
 
 

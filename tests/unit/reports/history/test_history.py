@@ -43,15 +43,14 @@ def chain(tmp_path):
 
 
 def test_a_run_that_ended_early_is_not_shown_as_satisfied():
-    """Also not one of an earlier release, which is known by its exit code alone."""
     stopped = sample_run.run().run.model_copy(update={"stopped": "no disk"})
     made = past_of(sample_run.run(run=stopped, verdict=Verdict.NOT_RUN, exit_code=3)).facts
-    older = Facts(verdict=Verdict.SATISFIED, exit_code=3)
-    for facts in (made, older):
+    passed = Facts(verdict=Verdict.SATISFIED, exit_code=3, ended_early=True)
+    for facts in (made, passed):
         assert (facts.words, facts.shown) == ("ended early", Verdict.NOT_RUN)
     failed = Facts(verdict=Verdict.VIOLATED, exit_code=3, ended_early=True)
     assert (failed.words, failed.shown) == ("violated", Verdict.VIOLATED)
-    past = Past("run-1", datetime(2026, 11, 24, tzinfo=UTC), "deployment", older)
+    past = Past("run-1", datetime(2026, 11, 24, tzinfo=UTC), "deployment", passed)
     page = render_page(History((past,), ()), "runs", datetime(2026, 11, 24, tzinfo=UTC).date())
     assert '<span class="pill not_run">ended early</span>' in page
     lines = [*describe(History((past,), ()), datetime(2026, 11, 24, tzinfo=UTC).date())]

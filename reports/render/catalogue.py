@@ -1,25 +1,19 @@
-"""`drillbook catalogue`: every control with its statement, its specs and its last verdict here."""
+"""`drillbook catalogue`: every control with its statement, its specs and its frameworks."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from drillbook.core import options
-from drillbook.core.display import printable
 from reports.controls import Catalogue, load, specs
-from reports.history.runs import History, Past, load_history
-from reports.verdict import Verdict
 
 
-def rows(catalogue: Catalogue, runs: Mapping[str, Past]) -> Iterator[dict[str, Any]]:
-    """One record for each control: statement, nature, severity, specs, frameworks, last verdict."""
+def rows(catalogue: Catalogue) -> Iterator[dict[str, Any]]:
+    """One record for each control: statement, runbook, nature, severity, specs, frameworks."""
     for entry in catalogue.control:
-        last = runs.get(entry.id)
         yield {
             "id": entry.id,
             "statement": entry.claim,
@@ -28,27 +22,22 @@ def rows(catalogue: Catalogue, runs: Mapping[str, Past]) -> Iterator[dict[str, A
             "severity": str(entry.severity),
             "specs": specs(entry),
             "frameworks": {name: list(ids) for name, ids in entry.frameworks.items()},
-            "last_verdict": last.facts.verdicts[entry.id].value if last else None,
-            "last_run": last.id if last else None,
-            "last_grade": last.grade if last else None,
         }
 
 
-def text(catalogue: Catalogue, runs: Mapping[str, Past]) -> str:
+def text(catalogue: Catalogue) -> str:
     """The catalogue for a terminal."""
     lines = []
-    for row in rows(catalogue, runs):
-        last = f"{row['last_verdict']} ({row['last_grade']}, run {row['last_run']})"
+    for row in rows(catalogue):
         lines.append(f"{row['id']:<12} {row['nature']}, {row['severity']}")
         lines.append(f"    {row['statement']}")
         lines += [f"    runbook: {section}" for section in row["runbook"]]
         lines += [f"    spec:    {spec}" for spec in row["specs"]]
-        lines.append(f"    last:    {printable(last) if row['last_verdict'] else 'never run here'}")
     return "\n".join(lines) + "\n"
 
 
 def markdown(catalogue: Catalogue) -> str:
-    """The catalogue as a page of docs/, without verdicts, which differ from machine to machine."""
+    """The catalogue as a page of docs/."""
     lines = [
         "# Catalogue of controls",
         "",
@@ -69,24 +58,12 @@ def markdown(catalogue: Catalogue) -> str:
     return "\n".join(lines) + "\n"
 
 
-def last_runs(history: History) -> dict[str, Past]:
-    """The latest genuine run that ran a control, by the control's id."""
-    return {
-        control: past
-        for past in history.runs
-        if past.is_genuine
-        for control, verdict in past.facts.verdicts.items()
-        if verdict is not Verdict.NOT_RUN
-    }
-
-
 def main(given: SimpleNamespace) -> int:
     """Print the catalogue; the exit code."""
     catalogue = load()
-    runs = last_runs(load_history(Path(options.default_runs_folder())))
     if given.output == "json":
-        shown = json.dumps(list(rows(catalogue, runs)), indent=2, ensure_ascii=False) + "\n"
+        shown = json.dumps(list(rows(catalogue)), indent=2, ensure_ascii=False) + "\n"
     else:
-        shown = markdown(catalogue) if given.output == "markdown" else text(catalogue, runs)
+        shown = markdown(catalogue) if given.output == "markdown" else text(catalogue)
     sys.stdout.write(shown)
     return 0
