@@ -96,7 +96,7 @@ def test_outage_of_the_cache_costs_no_secret(deployment, record, observe, step):
         observe(reading(deployment, record))
 
     with step("start the cache: everything reads as before"):
-        assert observations.recovers(deployment)
+        assert observations.reads_again(deployment)
         assert deployment.differences(before) == ""
 
     with step("the machine logs in, and a write works"):
