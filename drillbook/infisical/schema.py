@@ -283,20 +283,6 @@ TABLES = frozenset(
 )
 # Tables with values under ENCRYPTION_KEY itself that not every release has.
 LEGACY_TABLES = ("org_bots", "project_bots", "secret_blind_indexes", "user_encryption_keys")
-# Their values have an encoding column, too, but are under a project's or a member's key.
-UNDER_OTHER_KEYS = frozenset(
-    {
-        "backup_private_key",
-        "integration_auths",
-        "secret_approval_requests_secrets",
-        "secret_versions",
-        "secrets",
-    }
-)
-# A column of this name says which of two instance keys encrypts a value.
-KEY_ENCODING = "KeyEncoding"
-# Releases with these columns store a key's label and rotate the key themselves.
-OWN_ROTATION = frozenset({"kekLabel", "supersededAt"})
 # What an export through the API contains, what it omits, and what belongs to one instance.
 VERSIONS_OF = {"secret_versions_v2": "secrets_v2", "secret_versions": "secrets"}
 # Tables of all releases of the product; each instance has some of them.
