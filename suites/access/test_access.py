@@ -15,26 +15,19 @@ pytestmark = pytest.mark.control("SEC-8")
 
 
 def test_no_route_accepts_an_invalid_token(deployment, stranger, asked, record, observe, step):
-    golden = deployment.golden
+    golden, public = deployment.golden, deployment.public
     own = deployment.owner.create_project("Project of both")
-    with step(
-        "create two machines; the client id of one with the secret of the other is refused, and so "
-        "is a secret with another end, and an empty one"
-    ):
+    with step("use the tokens of two machines; revoke one token, delete the other machine"):
         revoked, deleted = stranger("revoked", own), stranger("deleted", own)
-        altered = credentials.altered_credentials(revoked, deleted)
-        assert not any(credentials.can_log_in(deployment.public, machine) for machine in altered)
-
-    with step("use the token of each; revoke one token, delete the other machine"):
-        tokens = {machine: deployment.public.login(machine) for machine in (revoked, deleted)}
+        tokens = {machine: public.login(machine) for machine in (revoked, deleted)}
         for token in tokens.values():
-            deployment.public.as_bearer(token).secrets(Place(own, "dev"))
+            public.as_bearer(token).secrets(Place(own, "dev"))
         ended = [Caller("the token of a deleted machine", tokens[deleted])]
-        if credentials.revoke_token(deployment.public, tokens[revoked]):
+        if credentials.revoke_token(public, tokens[revoked]):
             ended.append(Caller("a revoked token", tokens[revoked]))
         credentials.delete_identity(deployment.owner, deleted.identity)
 
-    forged = credentials.forge_tokens(golden.token, deployment.golden_settings)
+    forged = credentials.forge_tokens(golden.token, deployment.golden_settings["AUTH_SECRET"])
     for caller in (Caller("nobody", None), *forged, *ended):
         with step(f"request the routes with {caller.name}; each refuses"):
             assert asked.find_open_routes(caller) == []
@@ -45,21 +38,30 @@ def test_no_route_accepts_an_invalid_token(deployment, stranger, asked, record, 
     with step("the instance still serves those who have access"):
         assert deployment.accepts(golden.token)
         assert deployment.inventory().values
+    asked.check_unlisted_routes()
+
+
+def test_nothing_else_lets_in(deployment, stranger, step):
+    with step("no other form of alg none is accepted, and no other key of the settings signs"):
+        odd = credentials.forge_oddly(deployment.golden.token, deployment.golden_settings)
+        assert [caller.name for caller in odd if deployment.accepts(str(caller.token))] == []
+
+    with step(
+        "create two machines; the client id of one with the secret of the other is refused, and so "
+        "is a secret with another end, and an empty one"
+    ):
+        altered = credentials.altered_credentials(stranger("first"), stranger("second"))
+        assert not any(credentials.can_log_in(deployment.public, machine) for machine in altered)
 
     with step("the instance cannot be set up a second time"):
         again = credentials.can_set_up_again(deployment.public)
         assert not again
 
-    asked.check_unlisted_routes()
-
 
 def test_no_route_serves_a_project_to_outsiders(deployment, stranger, asked, record, step):
     golden, owner = deployment.golden, deployment.owner
-    with step(
-        "create three machines that administer another project; in the golden one the first has no "
-        "role, the second no access, the third read access only"
-    ):
-        own = owner.create_project("Project of elsewhere")
+    own = owner.create_project("Project of elsewhere")
+    with step("create a machine of another project, and one without and one with read access"):
         machines = {
             "a machine of another project": stranger("elsewhere", own),
             "a member without access": stranger("no access", golden.project, "no-access"),
@@ -70,6 +72,8 @@ def test_no_route_serves_a_project_to_outsiders(deployment, stranger, asked, rec
         outsider, member, reader = (
             Caller(name, owner.login(machine)) for name, machine in machines.items()
         )
+        # The first request about a project creates its keys, whoever sends it.
+        owner.write(Place(own, "prod"), {"OWN": "value"})
 
     with step(
         "no route shows the first anything of the golden project, or lets it change anything, also "
@@ -84,14 +88,17 @@ def test_no_route_serves_a_project_to_outsiders(deployment, stranger, asked, rec
     with step("no route lets the third change anything, and it reads"):
         assert asked.find_disclosures(reader, ()) == []
         assert deployment.public.as_bearer(reader.token).secrets(golden.place("prod"))
+    record.note(str(asked))
 
+
+def test_no_member_makes_itself_an_administrator(deployment, stranger, step):
+    project = deployment.golden.project
     with step("create a member who may write; it does not make itself an administrator"):
-        writer = stranger("writer", golden.project, "member")
-        client = deployment.public.as_bearer(owner.login(writer))
-        promote = partial(client.change_roles, golden.project, writer.identity, "admin")
+        writer = stranger("writer", project, "member")
+        client = deployment.public.as_bearer(deployment.owner.login(writer))
+        promote = partial(client.change_roles, project, writer.identity, "admin")
         promoted = credentials.is_allowed(promote)
         assert not promoted
-    record.note(str(asked))
 
 
 def test_no_ended_token_is_renewed(deployment, observe, step):
@@ -99,7 +106,7 @@ def test_no_ended_token_is_renewed(deployment, observe, step):
     organization = deployment.golden.admin.organization
     with step("log a machine in whose tokens may be renewed, and forge tokens from its token"):
         token = credentials.renewable_token(owner, public, organization)
-        forged = credentials.forge_tokens(token, deployment.golden_settings)
+        forged = credentials.forge_tokens(token, deployment.golden_settings["AUTH_SECRET"])
 
     with step("renew each; that is refused"):
         renewed = [
