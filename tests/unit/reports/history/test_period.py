@@ -472,9 +472,6 @@ def test_table_and_pages_say_the_same(year, made, capsys):
     text = " ".join("".join(page.get_textpage().get_text_range() for page in pages).split())
     assert "Incomplete" in text
     assert "1 July 2026 to 30 September 2026 missed no run" in text
-    before = pdf.read_bytes()
-    reported(year, capsys, f"--pubkey={made[1]}")
-    assert pdf.read_bytes() == before
 
 
 def test_the_digest_is_one_that_anyone_can_compute(year, capsys):

@@ -178,23 +178,9 @@ def test_key_shows_only_its_name(tmp_path):
     assert all(secret not in repr(made) + str(vars(made)) for secret in made.secrets.values())
 
 
-LARGEST = 64 << 10
-
-
 @pytest.fixture
 def made(tmp_path):
     return key(tmp_path)
-
-
-def test_key_file_has_a_bound(tmp_path, made):
-    whole = (tmp_path / "drill.key").read_bytes()
-    padded = tmp_path / "padded"
-    padded.touch(0o600)
-    padded.write_bytes(whole + b"\n" * (LARGEST - len(whole)))
-    assert signature.load(padded).id == made[0].id
-    padded.write_bytes(whole + b"\n" * (LARGEST - len(whole) + 1))
-    with pytest.raises(BadKey, match="too large for a key"):
-        signature.load(padded)
 
 
 @pytest.mark.parametrize(
@@ -236,18 +222,6 @@ def test_no_half_of_a_key_is_left(tmp_path, monkeypatch):
     with pytest.raises(BadKey, match="No space left on device; choose another place"):
         signature.generate(tmp_path / "k")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_sixteen_digits_name_a_key(tmp_path, made):
-    signer, public = made
-    other, foreign = key(tmp_path, "other")
-    short = signer.id[:16]
-    assert repr(signer) == f"SigningKey({short})"
-    envelope = signer.sign(b"{}")
-    with pytest.raises(Tampered) as refused:
-        check_signature(envelope, signature.load_trusted_keys(foreign))
-    assert str(refused.value) == f"signed by key {short}; trusted: {other.id[:16]}; it is not"
-    assert check_signature(envelope, signature.load_trusted_keys(public))[1] == signer.id
 
 
 def test_what_must_appear_nowhere_is_the_seed_and_the_text_of_the_key(tmp_path, made):
