@@ -21,7 +21,6 @@ from typing import IO, Literal
 
 from drillbook.core.errors import BadInput
 
-BEGINNING = b"-- PostgreSQL database dump"
 TRAILER = b"-- PostgreSQL database dump complete"
 _CHUNK = 1 << 18
 # How many bytes of the dump's beginning and end are kept.

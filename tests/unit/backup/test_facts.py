@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drillbook.backup.facts import Backup, age, examine, facts, stated_time
-from drillbook.backup.tables import open_dump
+from drillbook.backup.facts import Backup, age, examine, stated_time
 from tests.support.backups import HEAD, TAIL
 from tests.support.made_backups import block
 
@@ -107,15 +106,6 @@ def test_labels_of_all_keys_and_the_first_instance_are_told(examined):
     owners = [{"id": "1", "instanceId": one} for one in (None, "first", "second")]
     found = examined(block("kms_root_config", *keys), block("super_admin", *owners))
     assert (found.labels, found.instance) == (("aa", "bb"), "first")
-
-
-def test_rows_are_counted(tmp_path):
-    path = tmp_path / "backup.sql"
-    blocks = block("secrets_v2", at(None), at(None)) + block("others", at("x"))
-    path.write_text(HEAD + blocks + TAIL)
-    assert examine(path).rows == {"secrets_v2": 2, "others": 1}
-    with open_dump(path) as dump:
-        assert facts(dump, Path("elsewhere")).path == Path("elsewhere")
 
 
 def test_times_of_many_rows_take_no_more_memory_than_those_of_few(tmp_path):

@@ -1,7 +1,6 @@
 """`drillbook key check`: three words, their reasons, exit codes, and what is never shown."""
 
 import base64
-import codecs
 import errno
 import gzip
 import io
@@ -268,11 +267,6 @@ def test_what_does_harm_under_the_name_of_pg_dumpall_is_refused(capsys, backup, 
     assert (code, "may be made to do harm" in printed.err) == (3, True)
 
 
-def test_mark_of_utf_8_at_the_beginning_is_no_harm(capsys, backup, right):
-    backup.write_bytes(codecs.BOM_UTF8 + backup.read_bytes())
-    assert asked(capsys, backup, right)[0] == 0
-
-
 def test_two_backups_in_one_file_are_refused(capsys, backup, right):
     backup.write_text(dump("2024-10") + dump("2024-07"))
     code, printed = asked(capsys, backup, right)
@@ -323,30 +317,6 @@ def test_next_step_names_the_variable_that_the_product_takes_the_key_by(capsys, 
     _, printed = asked(capsys, backup, key_file("a.env", f"ENCRYPTION_KEY={packed}\n"), form="text")
     assert "sets it as ENCRYPTION_KEY, with which no backend starts" in printed.out
     assert "set ROOT_ENCRYPTION_KEY to this key and redeploy" in printed.out
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (f"ENCRYPTION_KEY={WRONG[:-1]}\n", "it has 31 bytes where the product takes exactly 32"),
-        (f"ENCRYPTION_KEY={WRONG * 2}\n", "it has 64 bytes where the product takes exactly 32"),
-    ],
-)
-def test_a_key_of_the_wrong_length_is_told_so(capsys, backup, key_file, text, said):
-    code, told = asked(capsys, backup, key_file("odd.env", text))
-    assert (code, told["reasons"][0]) == (1, said)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "ROOT_ENCRYPTION_KEY=ODdhY2M4YmI1MjhiNjgxYWUwYjhjNjc0NWI4YTJmNWY=\n",
-        f"ENCRYPTION_KEY=${{MY_KEY}}\nMY_KEY={KEYS['2024-10']}\n",
-        f"SERVICE_PASSWORD_ENCRYPTIONKEY='{KEYS['2024-10']} '\n",
-    ],
-)
-def test_a_key_is_found_by_the_names_it_goes_by(capsys, backup, key_file, text):
-    assert asked(capsys, backup, key_file("key.env", text))[0] == 0
 
 
 @pytest.mark.parametrize(
