@@ -25,7 +25,6 @@ from drillbook.stack.base import BackendState, Command, Resource
 from drillbook.stack.containers import compose, container_driver, docker_engine
 from fixtures.data.golden import GOLDEN_MARKER
 from fixtures.deployment import Misread
-from fixtures.document import result_checks
 from fixtures.faults import failing_backup
 from fixtures.lifecycle import operator
 from fixtures.lifecycle.model import Model
@@ -284,38 +283,6 @@ def test_a_limit_of_requests_is_no_refused_write(recorder):
     made._numbers, made._recorder = iter([1]), recorder
     with pytest.raises(RateLimited):
         made.writes()
-
-
-def test_a_backend_is_waited_for_by_its_own_pace(monkeypatch):
-    stack = SimpleNamespace(name="slow", driver="embedded", base_url="http://127.0.0.1:9")
-    monkeypatch.setattr(waiting, "_SLOWEST_S", {"slow": 40.0})
-    waited = []
-    monkeypatch.setattr(
-        observations, "wait_until", lambda _look, within_s, **_: waited.append(within_s) is None
-    )
-    observations.comes_up(SimpleNamespace(stack=stack))
-    assert waited == [200.0]
-    # As long as the claim allows.
-    assert observations.longest_poll_s(SimpleNamespace(stack=stack)) == 30.0
-
-
-@pytest.mark.parametrize(
-    ("module", "look"),
-    [
-        (observations, lambda given: observations.is_audited(given, "prod", None)),
-        (result_checks, lambda given: result_checks._serves(SimpleNamespace(deployment=given))),
-    ],
-)
-def test_jobs_and_last_starts_are_waited_for_by_its_pace(monkeypatch, module, look):
-    sql, url = lambda _: [(1, "")], "http://127.0.0.1:9"
-    stack = SimpleNamespace(name="slow", driver="embedded", base_url=url, sql=sql)
-    monkeypatch.setattr(waiting, "_SLOWEST_S", {"slow": 40.0})
-    waited = []
-    monkeypatch.setattr(
-        module, "wait_until", lambda _look, within_s, **_: waited.append(within_s) is None
-    )
-    look(SimpleNamespace(stack=stack, golden=None, owner=None))
-    assert waited == [200.0]
 
 
 @pytest.mark.parametrize(
