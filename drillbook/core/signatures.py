@@ -9,7 +9,6 @@ GZIP, XZ, ZSTD, LZ4 = b"\x1f\x8b", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"\x04\
 BZIP2, ZIP, EMPTY_ZIP, PDF = b"BZh", b"PK\x03\x04", b"PK\x05\x06", b"%PDF-"
 # An archive that pg_dump -Fc wrote.
 ARCHIVE = b"PGDMP"
-# A text as PowerShell's > makes it.
 
 PACKINGS = {GZIP: "gzip", XZ: "xz", ZSTD: "zstd", LZ4: "lz4"}
 SEALS = {
