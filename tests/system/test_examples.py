@@ -130,6 +130,7 @@ ANSWERS = {
     r"preflight ": (1, "findings"),
     r"evidence timestamp": (3, "tsa.example.com|time-stamp"),
     r"evidence sign-off": (3, "a rehearsal, no evidence"),
+    r"runbook mark ": (1, "marks are proposed"),
     r"status": (1, "due"),
     r"fleet report": (1, "payments"),
     r"history report": (1, "missed"),

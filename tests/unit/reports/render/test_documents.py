@@ -735,7 +735,7 @@ def test_the_page_says_where_a_later_sign_off_is():
 
 
 @pytest.mark.parametrize(
-    "file", ["README.md", "reports/templates/report.html.j2", "reports/templates/report.typ"]
+    "file", ["reports/templates/report.html.j2", "reports/templates/report.typ"]
 )
 def test_not_applicable_is_explained_with_the_file_that_was_not_given(file):
     said = "the file it needs was not given, or the product has no such feature; nothing is known"
