@@ -352,7 +352,7 @@ COMMANDS: Sequence[Command] = (
     ),
     Command(
         "runbook mark",
-        "Propose marks for your own runbook; exit code 1 if it does.",
+        "Propose marks, which `runbook run` does not read yet; exit code 1 if it does.",
         "drillbook runbook mark runbook.md",
         _calls("drillbook.runbook.mark_proposals", "mark", o.DOCUMENT, o.WRITE_MARKS),
         arguments=(o.DOCUMENT,),

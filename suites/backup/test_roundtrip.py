@@ -148,7 +148,8 @@ def test_backup_gives_everything_back(deployment, step):
     with step("add a table and a large object of another program; back up and note all rows"):
         deployment.add_strange_data()
         backup, rows = deployment.back_up_with_rows()
-        assert integrity.examine(backup) is None
+        wrong = integrity.examine(backup)
+        assert wrong is None, f"the backup {wrong}"
         assert backup.stat().st_mode & 0o077 == 0, "others on the machine may read the backup"
 
     with step("change data after the backup; what exists cannot be created a second time"):

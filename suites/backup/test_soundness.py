@@ -13,7 +13,8 @@ from fixtures.faults import failing_backup
 def test_damage_is_noticed(deployment, step):
     with step("back up and examine the file: it is sound"):
         backup = deployment.back_up()
-        assert integrity.examine(backup) is None
+        wrong = integrity.examine(backup)
+        assert wrong is None, f"the backup {wrong}"
 
     with step("damage copies in each known way, and examine each"):
         unnoticed = [
