@@ -382,7 +382,7 @@ FROM_DATABASE = Option(
 COMPOSE = Option("compose", FILE, "compose file to use instead of the reference deployment")
 OFFER = Option(
     "offer",
-    choice("audit", "printed-address", "printed-mails", "rotation", several=True),
+    choice("printed-address", "printed-mails", "rotation", several=True),
     "optional features of the reference backend",
 )
 _BUG = _listed("fixtures/mutants/bugs.toml", r"^([A-Z]\w+) = \[", "planted bug")

@@ -27,7 +27,7 @@ _REVIEWED = ROOT / "fixtures" / "mutants" / "equivalents.toml"
 ENGINE = ROOT / ".tools" / "generating" / "bin" / "python"
 # How the harness starts the backend; and what the backend has only with --offer.
 _LEFT_OUT = ("__init__.py", "forkserver.py", "modes.py", "rotation.py")
-_OFFERED = ("LicensedAudit", "PrintedMail", "PrintingEnvironment")
+_OFFERED = ("PrintedMail", "PrintingEnvironment")
 # The controls that see most: the first start, and what a backup holds.
 _FIRST = ("HLT-4", "BKP-1")
 _UNDECIDED = {Verdict.INCONCLUSIVE, *IDLE}

@@ -1,4 +1,4 @@
-"""Logs show failed log-ins and readers of secrets, and never contain a value, key or password."""
+"""Logs show failed log-ins, and never contain a value, key or password."""
 
 import secrets
 from dataclasses import replace
@@ -14,7 +14,6 @@ from drillbook.runbook import procedures
 from drillbook.stack.base import SERVICES
 from fixtures.data.golden import MARKER
 from fixtures.data.plaintext_search import Search
-from fixtures.deployment import judged_answers
 from fixtures.faults import temporary_faults
 from fixtures.oracle import credentials
 from fixtures.probes import observations
@@ -50,40 +49,6 @@ def test_failed_login_and_bad_token_are_in_the_log(deployment, observe, step):
         observe("failures_in_log" if login and token else "failures_not_in_log")
         assert login
         assert token
-
-
-@pytest.mark.control("SEC-4")
-@pytest.mark.golden("shared")
-def test_read_of_a_secret_is_in_the_audit_log(deployment, record, observe, step):
-    golden, mark = deployment.golden, deployment.log_mark()
-    with step("ask the instance for how many days it keeps an audit log"):
-        days = deployment.owner.audit_retention_days(golden.admin.organization)
-        record.note(f"{days} days by its licence")
-
-    versions = "versions" not in golden.not_reported
-    read = "read a secret, an earlier version of one, and a list of secrets as a machine"
-    with step(read), judged_answers():
-        assert deployment.marker()
-        if versions:
-            assert deployment.service.read_version(golden.place("prod", "/payroll"), "IBAN", 1)
-        assert deployment.service.secrets(golden.place("prod"))
-
-    with step("the audit log names who read which secret, and who read the list"):
-        # Only its versions are read singly.
-        reads = (MARKER, None, *(["IBAN"] if versions else [])) if days else ()
-        audited = all(observations.is_audited(deployment, "prod", one) for one in reads)
-        audited = audited and bool(days)
-        requested = observations.is_request_logged(deployment, mark, f"/{MARKER}?")
-        observe(how_a_read_shows(audited, requested, days))
-        assert audited
-
-
-def how_a_read_shows(audited, requested, days):
-    if audited:
-        return "reads_in_audit_log"
-    if days:
-        return "reads_missing_from_audit_log"
-    return "reads_only_in_request_log" if requested else "reads_leave_no_trace"
 
 
 @pytest.mark.control("SEC-5")

@@ -28,14 +28,14 @@ def staged(backend, services, **body):
 
 def test_features_are_for_the_reference_backend():
     assert feature_variables("", rehearsal=False) == {}
-    assert feature_variables("audit,rotation", rehearsal=True) == {VARIABLE: "audit,rotation"}
+    assert feature_variables("rotation", rehearsal=True) == {VARIABLE: "rotation"}
     with pytest.raises(BadInput, match="leave it out with a real image"):
-        feature_variables("audit", rehearsal=False)
+        feature_variables("rotation", rehearsal=False)
 
 
 def test_an_unknown_feature_is_refused_with_the_known_ones():
-    with pytest.raises(BadInput, match="no 'time-travel'; it can offer audit, printed-address, "):
-        feature_variables("audit,time-travel", rehearsal=True)
+    with pytest.raises(BadInput, match="no 'time-travel'; it can offer printed-address, "):
+        feature_variables("rotation,time-travel", rehearsal=True)
     with pytest.raises(LookupError):
         switch_on(None, "time-travel")
 

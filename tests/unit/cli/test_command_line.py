@@ -71,7 +71,7 @@ WRONG = [
     # Words.
     ("verify --stack embeded", "--stack: embeded is none of auto, containers, embedded; did you"),
     ("verify --stack podman", "--stack: podman is none of"),
-    ("verify --offer audit,rotaton", "did you mean rotation?"),
+    ("verify --offer printed-mails,rotaton", "did you mean rotation?"),
     ("verify --control KEY-333", "--control: KEY-333 matches no control"),
     ("verify --controls KEY-333", "--controls: KEY-333 matches no control"),
     ("verify --control 'KYE-*'", "KYE-* matches no control; did you mean KEY-*?"),
