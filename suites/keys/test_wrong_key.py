@@ -48,7 +48,9 @@ def test_an_instance_without_secrets_takes_no_other_key(deployment, step):
         deployment.empty()
         assert not deployment.change(ENCRYPTION_KEY=None).serves
 
-    with step("nor does it under one of 16 characters"):
+    with step("nor does it under one of 16 characters, again on an empty database"):
+        # Whether a release makes its tables before it reads its key is its own affair.
+        deployment.empty()
         assert not deployment.change(ENCRYPTION_KEY=openssl_rand_hex(8)).serves
 
     with step("remove all data, start, and create an administrator but no secret"):
