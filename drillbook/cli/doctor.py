@@ -19,7 +19,6 @@ from drillbook.core import run_directory
 from drillbook.core.application import install_extra
 from drillbook.core.display import write_json
 from drillbook.core.errors import NoHost
-from drillbook.stack.processes import why_unavailable
 
 State = Literal["ok", "lacks", "optional"]
 _MARKS: dict[State, str] = {"ok": "ok", "lacks": "NO", "optional": "--"}
@@ -183,6 +182,3 @@ def _extras() -> Iterator[Check]:
     git = shutil.which("git") is not None
     found = "Git repositories can be searched for keys" if git else "no git"
     yield _check("program: git", git, found, "install it with the system's packages", "optional")
-    lack, _, cure = why_unavailable().partition("; ")
-    found = lack or "commands of a document can be run"
-    yield _check("program: bubblewrap", not lack, found, cure, "optional")

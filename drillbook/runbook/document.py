@@ -50,10 +50,7 @@ _TEXTS = frozenset(("text", "txt", "plain", "log", "output"))
 
 @dataclass(eq=False)
 class Section:
-    """The text under a heading, subsections included; last_line is the last line of the heading.
-
-    item: it is one item of a list.
-    """
+    """The text under a heading, subsections included; last_line is the last line of the heading."""
 
     title: str
     level: int
@@ -61,7 +58,6 @@ class Section:
     parent: Section | None
     last_line: int = 0
     statements: list[Statement] = field(default_factory=list)
-    item: bool = False
 
     @cached_property
     def text(self) -> str:
@@ -120,7 +116,6 @@ class Mark:
     word: str
     rest: str
     line: int
-    section: Section
     follows: range = range(0)
 
     def is_before(self, block: Block) -> bool:
@@ -183,7 +178,7 @@ class Document:
             and one.line > section.line
             and one.section.level <= section.level
         ]
-        end = section.last_line if section.item else min(later, default=None)
+        end = min(later, default=None)
         return "\n".join(self.text.split("\n")[section.line - 1 : end])
 
     def _concerns(self, one: Statement) -> bool:
@@ -236,7 +231,7 @@ class Document:
                     first = line + (token.type == "fence")
                     lines = range(line, token.map[1] + 1) if token.map else range(0)
                     for found in _MARK_OF_FENCE.finditer(token.info):
-                        mark = Mark(found[1], found[2].strip(), line, self._section, lines)
+                        mark = Mark(found[1], found[2].strip(), line, lines)
                         self.marks.append(mark)
                     self._quote(token.info.strip().lower(), token.content, first)
                     self.blocks[-1].fenced = token.type == "fence"
@@ -250,7 +245,7 @@ class Document:
 
     def _mark(self, comment: str, line: int) -> list[Mark]:
         found = [
-            Mark(one[1], one[2] or "", line + comment.count("\n", 0, one.start()), self._section)
+            Mark(one[1], one[2] or "", line + comment.count("\n", 0, one.start()))
             for one in _MARK.finditer(comment)
         ]
         self.marks += found
@@ -302,7 +297,7 @@ class Document:
 
     def _run_span(self, span: str, line: int, said: Statement, near: str, rest: str) -> None:
         """A span of code in a sentence or a cell (near), which may go on to deny it (rest)."""
-        if len(span) < shell.LONGEST and shell.is_a_command(span):
+        if len(span) < shell.LONGEST and shell.looks_like_a_command(span):
             goes_on = re.split(r"[.;,]", rest)[0]
             denies = _DENYING_LEAD.search(near) or _DENYING_REST.search(goes_on)
             self._run(span, line, said.text, said.denied or bool(denies), True)

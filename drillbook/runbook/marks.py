@@ -16,7 +16,6 @@ import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from drillbook.core.errors import BadInput
 from drillbook.runbook.document import (
@@ -28,41 +27,19 @@ from drillbook.runbook.document import (
     without_prompts,
 )
 
-Need = Literal["backup", "second keys", "second password"]
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """What a marked block does, what must be there before it runs, and the controls that judge it.
-
-    RBK-1 judges each block besides: it affects only its own deployment.
-    """
-
-    does: str
-    needs: tuple[Need, ...] = ()
-    controls: tuple[str, ...] = ()
-
-
-ACTS: Mapping[str, Act] = {
-    "backup": Act("Writes a whole backup of the database.", (), ("BKP-7",)),
-    "restore": Act("Brings the database back to a backup.", ("backup",), ("BKP-3",)),
-    "wipe": Act("Removes the deployment with all its data.", (), ("WIP-1", "WIP-2", "WIP-3")),
-    "rotate-password": Act(
-        "Gives the database another password, and the backend with it.",
-        ("second password",),
-        ("DBP-1", "DBP-7"),
-    ),
-    "change-key": Act(
-        "Deploys another key over existing data.", ("second keys",), ("KEY-2.ENC", "KEY-2.AUTH")
-    ),
-    "restore-keys": Act(
-        "Deploys the old keys again after a start under others.", ("second keys",), ("KEY-5",)
-    ),
-    "make-keys": Act("Makes the keys of a new instance.", (), ("KEY-7",)),
-    "health": Act("Asks whether the instance is healthy.", (), ("HLT-2",)),
-    "logs": Act("Prints the logs of the containers.", (), ("DEP-5",)),
-    "redeploy": Act("Deploys the settings as they are written now."),
-    "check": Act("Looks, and changes nothing."),
+# Each act, and the controls that judge it besides RBK-1, which judges every block.
+ACTS: Mapping[str, tuple[str, ...]] = {
+    "backup": ("BKP-7",),
+    "restore": ("BKP-3",),
+    "wipe": ("WIP-1", "WIP-2", "WIP-3"),
+    "rotate-password": ("DBP-1", "DBP-7"),
+    "change-key": ("KEY-2.ENC", "KEY-2.AUTH", "KEY-2.JWTA", "KEY-2.JWTR", "KEY-2.JWTS"),
+    "restore-keys": ("KEY-5",),
+    "make-keys": ("KEY-7",),
+    "health": ("HLT-2",),
+    "logs": ("DEP-5",),
+    "redeploy": (),
+    "check": (),
 }
 # What a name in capitals may be bound to.
 BOUND = ("backend", "db", "redis", "backup")

@@ -17,18 +17,9 @@ _HIDE = str.maketrans("<> ", "\ue000\ue001\ue002")
 _SHOW = str.maketrans("\ue000\ue001\ue002", "<> ")
 _KNOWN = re.compile(
     r"(?:sudo\s+|export\s+|[A-Z_]+=\S+\s+)*(?:docker|docker-compose|podman|psql|pg_dump|pg_restore|"
-    r"dropdb|createdb|helm|kubectl|openssl|ssh|curl|zcat|gunzip|redis-cli|sh|bash)\s+\S"
+    r"dropdb|createdb|helm|kubectl|openssl|ssh|curl|zcat|gunzip|redis-cli|sh|bash|"
+    r"cp|mv|rm|tar|cat|gzip|rsync|systemctl)\s+\S"
 )
-# The commands that run here: builtins of the shell, tools, and those that are emulated.
-PROGRAM_NAMES = (
-    "[ [[ : . true false test echo printf set exit return cd export "
-    "local declare read eval source trap wait shift unset exec break continue "
-    "awk base64 bash basename cat chmod cmp command cp cut date df diff dirname du env find "
-    "grep gunzip gzip head hostname id install ls md5sum mkdir mktemp mv nice od openssl paste rm "
-    "sed seq sh sha256sum sleep sort split stat sync tail tar tee time timeout touch tr "
-    "uniq umask wc whoami xargs xz zcat zstd zgrep ionice"
-)
-_TYPED = re.compile(r"(?:sudo\s+)?([\w.:]+)\s.*[-/.$=~*<>|'\"]")
 # The options of each command that take a value, by letter or name.
 _VALUED = {
     "docker": "H host c context config l log-level",
@@ -155,12 +146,6 @@ class Command:
 def looks_like_a_command(line: str) -> bool:
     """Whether a line of unknown language starts with a known command."""
     return bool(_KNOWN.match(line.strip()))
-
-
-def is_a_command(span: str) -> bool:
-    """Whether a span of code in a sentence is a command: of a program here, with an argument."""
-    found = _TYPED.match(span)
-    return looks_like_a_command(span) or bool(found and found[1] in PROGRAM_NAMES.split())
 
 
 def parse(text: str, line: int) -> list[Command | Comment]:

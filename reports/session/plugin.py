@@ -150,3 +150,28 @@ def observe(
         record.observe(word)
 
     return note
+
+
+@pytest.fixture(scope="session")
+def conclusions(
+    record: Recorder, pytestconfig: pytest.Config
+) -> Callable[[], list[tuple[str, str, str, str]]]:
+    """A function that returns of each spec so far, by control: its id, the control, verdict, why.
+
+    Why is the correction of what was observed, else the first line of what the spec raised.
+    """
+    catalogue = _catalogue(pytestconfig)
+
+    def conclude() -> list[tuple[str, str, str, str]]:
+        found = []
+        for draft in record.specs:
+            for entry in (catalogue[control] for control in draft.controls):
+                said = [
+                    entry.corrections[w].sentence for w in draft.words if w in entry.corrections
+                ]
+                why = " ".join(said) or next(iter("\n".join(draft.messages).splitlines()), "")
+                verdict = draft.verdict_for(entry.nature)
+                found.append((draft.id, entry.id, verdict.value, why))
+        return found
+
+    return conclude

@@ -3,23 +3,27 @@
 import pytest
 
 from drillbook.keys import decrypt_secrets
-from drillbook.runbook import procedures
+from drillbook.runbook.procedures import alter_password, restore_without_input
 from fixtures.oracle import credentials
 
 
 @pytest.mark.control("BKP-3")
-def test_documented_restore_over_a_live_database(deployment, observe, step):
-    with step("write monday, back up, write tuesday"):
-        deployment.mark("monday")
-        backup = deployment.back_up()
-        deployment.mark("tuesday")
-
+def test_restore_without_input_reads_nothing(deployment, step):
     with step("without `-i` nothing is read, and success is reported"):
-        assert procedures.restore_without_input(deployment.stack).exit_code == 0
+        deployment.mark("tuesday")
+        assert restore_without_input(deployment.stack).exit_code == 0
         assert deployment.marker() == "tuesday"
 
+
+@pytest.mark.control("BKP-3")
+def test_documented_restore_over_a_live_database(deployment, procedures, observe, step):
+    with step("write monday, back up, write tuesday"):
+        deployment.mark("monday")
+        backup = deployment.back_up(procedures)
+        deployment.mark("tuesday")
+
     with step("restore by the documented command while the deployment runs"):
-        done = deployment.restore_over(backup)
+        done = deployment.restore_over(backup, procedures)
 
     with step("the marker says monday"):
         marker = deployment.marker()
@@ -29,15 +33,15 @@ def test_documented_restore_over_a_live_database(deployment, observe, step):
 
 @pytest.mark.control("BKP-3")
 @pytest.mark.golden("stopped")
-def test_documented_restore_after_a_first_start(deployment, observe, step):
+def test_documented_restore_after_a_first_start(deployment, procedures, observe, step):
     with step("back up, then lose everything"):
         before = deployment.inventory_before_stop
-        backup = deployment.back_up()
+        backup = deployment.back_up(procedures)
         deployment.empty()
 
     with step("start the new backend, which creates its tables; restore; start again"):
         assert deployment.redeploy(deployment.golden_settings).serves
-        done = deployment.restore_over(backup)
+        done = deployment.restore_over(backup, procedures)
         start = deployment.restart()
 
     with step("everything reads as in the backup"):
@@ -89,7 +93,7 @@ def test_backup_and_encryption_key_are_enough(deployment, new_password, step):
 
     with step("restore, with another database password, another AUTH_SECRET and an empty cache"):
         deployment.restore(backup)
-        procedures.alter_password(deployment.stack, new_password)
+        alter_password(deployment.stack, new_password)
         fresh = deployment.fresh_keys().but(
             ENCRYPTION_KEY=deployment.golden_settings["ENCRYPTION_KEY"],
             POSTGRES_PASSWORD=new_password,

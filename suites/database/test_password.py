@@ -4,12 +4,14 @@ import secrets
 
 import pytest
 
-from drillbook.runbook import procedures
+from drillbook.runbook.procedures import alter_password, rotate_password
 from fixtures.probes.observations import names_refused_password, opens_database, stored_password
 
 
 @pytest.mark.control("DBP-1")
-def test_documented_procedure_leaves_the_service_healthy(deployment, new_password, observe, step):
+def test_documented_procedure_leaves_the_service_healthy(
+    deployment, procedures, new_password, observe, step
+):
     with step("read everything"):
         before = deployment.inventory()
 
@@ -26,7 +28,7 @@ def test_documented_procedure_leaves_the_service_healthy(deployment, new_passwor
 
 
 @pytest.mark.control("DBP-7")
-def test_redeploying_leaves_the_service_healthy(deployment, new_password, step):
+def test_redeploying_leaves_the_service_healthy(deployment, procedures, new_password, step):
     with step("read everything"):
         before = deployment.inventory()
 
@@ -49,7 +51,7 @@ def test_only_the_new_password_opens_the_database(deployment, new_password, step
         assert not opens_database(deployment.stack, secrets.token_urlsafe(32))
 
     with step("rotate the password by the procedure that works"):
-        deployment.rotate_password(new_password, procedures.rotate_password)
+        deployment.rotate_password(new_password, rotate_password)
 
     with step("over the network the database accepts the new password only"):
         assert opens_database(deployment.stack, new_password)
@@ -78,7 +80,7 @@ def test_password_changed_in_the_environment_only(deployment, new_password, obse
 @pytest.mark.golden("stopped")
 def test_password_changed_in_the_database_only(deployment, new_password, observe, step):
     with step("change the role's password and start the backend with the old one"):
-        procedures.alter_password(deployment.stack, new_password)
+        alter_password(deployment.stack, new_password)
         start = deployment.start()
 
     with step("the backend exits and its log names the failed authentication"):

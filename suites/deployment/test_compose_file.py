@@ -25,9 +25,11 @@ def test_compose_file_is_sound(own_composition, findings, step):
 
 
 @pytest.mark.control("DEP-5")
-def test_documented_patterns_find_the_containers(checked_files, findings, observe, step):
+def test_documented_patterns_find_the_containers(
+    checked_files, find_unmatched, findings, observe, step
+):
     with step("apply the documented patterns to the names that Coolify and compose generate"):
-        missed = findings(compose_checks.find_unmatched_ways(checked_files.compose))
+        missed = findings(find_unmatched(checked_files.compose))
         observe("names_lack_the_word" if missed else "names_match_patterns")
         if missed:
             observe("wipe_selects_by_a_word")

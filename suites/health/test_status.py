@@ -59,16 +59,16 @@ def test_good_report_keeps_its_form_in_an_outage(deployment, step):
 
 @pytest.mark.control("HLT-2")
 @pytest.mark.golden("stopped")
-def test_mail_and_cache_flags_follow_the_configuration(deployment, observe, step):
+def test_mail_and_cache_flags_follow_the_configuration(deployment, procedures, observe, step):
     with step("without a mail server the report says so; the cache is configured"):
         # Other settings of mails do not configure a mail server.
         others = {"SMTP_PORT": "9", "SMTP_FROM_ADDRESS": "a@example.com"}
         assert deployment.change(SMTP_HOST=None, **others).serves
-        without = deployment.public.status()
+        without = procedures.health(deployment.public.status)
 
     with step("with a mail server in the settings the report says so"):
         assert deployment.change(SMTP_HOST="127.0.0.1", **others).serves
-        configured = deployment.public.status()
+        configured = procedures.health(deployment.public.status)
 
     with step("each flag followed"):
         flags = tuple(health_report.flag(one, "emailConfigured") for one in (without, configured))
@@ -81,12 +81,13 @@ def test_mail_and_cache_flags_follow_the_configuration(deployment, observe, step
 
 
 @pytest.mark.control("HLT-2")
-def test_sign_up_flag_follows_the_setting(deployment, observe, step):
+def test_sign_up_flag_follows_the_setting(deployment, procedures, observe, step):
     with step("close sign-up, then open it, and read the flag each time"):
         deployment.owner.allow_sign_up(False)
-        closed = health_report.flag(deployment.public.status(), "inviteOnlySignup")
+        ask = deployment.public.status
+        closed = health_report.flag(procedures.health(ask), "inviteOnlySignup")
         deployment.owner.allow_sign_up(True)
-        opened = health_report.flag(deployment.public.status(), "inviteOnlySignup")
+        opened = health_report.flag(procedures.health(ask), "inviteOnlySignup")
 
     with step("by invitation only is true exactly while sign-up is closed"):
         inverted = (closed, opened) == (False, True)

@@ -2,7 +2,6 @@
 
 import pytest
 
-from drillbook.infisical.crypto import openssl_rand_hex
 from drillbook.infisical.http import Answered
 from fixtures.data.machine_inventory import differing
 from fixtures.deployment import Misread
@@ -11,12 +10,14 @@ pytestmark = pytest.mark.control("KEY-7")
 
 
 @pytest.mark.golden("stopped")
-def test_encryption_key_of_openssl_rand_hex_32(deployment, installation, record, observe, step):
+def test_encryption_key_of_openssl_rand_hex_32(
+    deployment, procedures, installation, record, observe, step
+):
     with step("remove all data, so that the stack is new"):
         deployment.empty()
 
     with step("start with an ENCRYPTION_KEY from `openssl rand -hex 32`"):
-        start = deployment.change(ENCRYPTION_KEY=openssl_rand_hex(32))
+        start = deployment.change(**procedures.make_keys(["ENCRYPTION_KEY"]))
 
     with step("sign up, write secrets and read them back"):
         works = start.serves and writes_and_reads(installation, record)
@@ -30,13 +31,13 @@ def test_encryption_key_of_openssl_rand_hex_32(deployment, installation, record,
 
 
 @pytest.mark.golden("stopped")
-def test_other_keys_of_openssl_rand_hex_64(deployment, installation, record, step):
+def test_other_keys_of_openssl_rand_hex_64(deployment, procedures, installation, record, step):
     names = ("AUTH_SECRET", "JWT_AUTH_SECRET", "JWT_REFRESH_SECRET", "JWT_SERVICE_SECRET")
     with step("remove all data, so that the stack is new"):
         deployment.empty()
 
     with step("start with the other four keys from `openssl rand -hex 64`"):
-        start = deployment.change(**{name: openssl_rand_hex(64) for name in names})
+        start = deployment.change(**procedures.make_keys(names))
         assert start.serves
 
     with step("sign up, write secrets and read them back"):

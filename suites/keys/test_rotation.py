@@ -19,13 +19,17 @@ KEYS = [
     [pytest.param(*key, marks=pytest.mark.control(control), id=key[0]) for *key, control in KEYS],
 )
 @pytest.mark.golden("stopped")
-def test_changed_key_stops_the_backend(deployment, observe, step, variable, size):
+def test_changed_key_stops_the_backend(
+    deployment, procedures, record, observe, step, variable, size
+):
     with step("every stored secret was read"):
         before = deployment.inventory_before_stop
         assert before.values
 
     with step(f"redeploy with another {variable}"):
-        start = deployment.change(**{variable: openssl_rand_hex(size)})
+        key = openssl_rand_hex(size)
+        record.secret(variable, key)
+        start = deployment.start_by(lambda stack: procedures.change_key(stack, variable, key))
 
     with step("the backend has stopped with the documented error"):
         observe(what_happened(deployment, start, before))

@@ -102,7 +102,7 @@ def test_a_wrong_key_changes_nothing(deployment, observe, step):
 
 
 @pytest.mark.control("KEY-5")
-def test_old_keys_bring_everything_back(deployment, observe, step):
+def test_old_keys_bring_everything_back(deployment, procedures, observe, step):
     with step("write a marker and read everything"):
         deployment.mark("before the accident")
         before = deployment.inventory()
@@ -114,7 +114,8 @@ def test_old_keys_bring_everything_back(deployment, observe, step):
             deployment.wait_for_restarts(at_least=2)
 
     with step("put the old keys back in Coolify and redeploy"):
-        assert deployment.redeploy(deployment.golden_settings).serves
+        old = deployment.golden_settings
+        assert deployment.start_by(lambda stack: procedures.restore_keys(stack, old)).serves
 
     with step("everything reads as before, and a write works"):
         if different := deployment.differences(before):

@@ -7,7 +7,7 @@ import pytest
 
 from drillbook.infisical.http import Answered
 from drillbook.infisical.settings import Settings
-from drillbook.runbook import procedures
+from drillbook.runbook.procedures import Selection
 from drillbook.stack.waiting import Start
 from fixtures.data.golden import SETTINGS
 from fixtures.data.machine_inventory import differing
@@ -16,11 +16,11 @@ from fixtures.oracle import remains
 
 
 @pytest.fixture(scope="module")
-def wiped(installation, working_folder, record):
+def wiped(installation, procedures, working_folder, record):
     """A deployment after the documented wipe and a redeployment with new keys."""
     deployment = installation.for_starting()
     held = remains.read_before_wipe(deployment.stack, deployment.golden, installation.empty_state)
-    selection = deployment.wipe(working_folder.run_id)
+    selection = deployment.wipe(working_folder.run_id, procedures)
     since = deployment.log_mark()
     settings = Settings.generate()
     for name, value in settings.sensitive().items():
@@ -34,7 +34,7 @@ def wiped(installation, working_folder, record):
 class Wiped:
     deployment: Deployment
     held: remains.BeforeWipe
-    selection: procedures.Selection
+    selection: Selection
     start: Start
     create_golden: Callable[[], Deployment]
 

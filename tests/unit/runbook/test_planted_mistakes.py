@@ -14,7 +14,7 @@ LOAD = '| docker exec -i "$db" psql -U infisical -d infisical -v ON_ERROR_STOP=1
 LOADED = 'gzip -dc "$backup" '
 START = 'docker start "$backend"\n'
 DUMP = 'docker exec "$db" pg_dump -U infisical infisical'
-LISTED = "--filter label=com.docker.compose.project=<uuid>"
+LISTED = '--filter "$ours"'
 BY_LABEL = "label=coolify.resourceName=infisical --filter label=com.docker.compose.service="
 BACK = "restore the backup from before the change into an empty\ndatabase, under the old image"
 UPDATE = "## Update\n\n```bash\ndocker compose pull\ndocker compose up -d\n```\n\n## Audit\n"
