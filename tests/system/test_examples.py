@@ -107,7 +107,7 @@ IS_PARSED = re.compile(f"drillbook ({'|'.join(PARSED)})")
 # which need not load everything again.
 APART = re.compile(r"drillbook (verify|drill|rehearse|live|preflight|doctor|fleet)")
 # Lines that make files which later lines need come first.
-ORDER = ("evidence sign-key", "verify (?!--sign)", "verify", "evidence", "")
+ORDER = ("evidence sign-key", "verify (?!--sign)", "verify", "evidence", "(?!.*--write)", "")
 FLEET = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "fleet.md").read_text(), re.DOTALL)[0]
 LOGS = "# Logs\n\n```bash\ndocker logs <backend-container>\n```\n"
 # The exit code, if not 0, and words in the output. Such lines name an image, a server or a backup
@@ -130,6 +130,7 @@ ANSWERS = {
     r"preflight ": (1, "findings"),
     r"evidence timestamp": (3, "tsa.example.com|time-stamp"),
     r"evidence sign-off": (3, "a rehearsal, no evidence"),
+    r"runbook mark .*--write": (0, "marks were written"),
     r"runbook mark ": (1, "marks are proposed"),
     r"status": (1, "due"),
     r"fleet report": (1, "payments"),
