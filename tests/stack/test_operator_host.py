@@ -13,7 +13,7 @@ from drillbook.stack.containers.neighbours import NAMES, Neighbours
 from drillbook.stack.sweep import sweep
 from tests.stack.test_containers import missing
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900), pytest.mark.xdist_group("host")]
 CACHE = "drillbook/redis:7"
 
 

@@ -13,7 +13,12 @@ from drillbook.core.application import ROOT
 from drillbook.stack.containers import docker_engine, host
 from tests.stack.test_containers import IMAGE, missing
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(3600)]
+# One worker has them all: they share a run.
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.timeout(3600),
+    pytest.mark.xdist_group("runbook run"),
+]
 
 PSQL = 'docker exec -i "$DB" psql -U infisical -d infisical -v ON_ERROR_STOP=1 -q'
 STOP = 'docker stop "$BACKEND"; docker exec "$REDIS" redis-cli FLUSHALL'
