@@ -57,9 +57,10 @@ def running(home):
         yield made
 
 
-def outside(running):
-    """The containers of this machine's engine, those of runs alone."""
-    words = ["docker", "ps", "--all", "--quiet", "--filter", f"label={docker_engine.RUN}"]
+def outside(running, home):
+    """The containers of this run on this machine's engine: other tests have their own."""
+    own = f"label={docker_engine.RUN}={home.run_id}"
+    words = ["docker", "ps", "--all", "--quiet", "--filter", own]
     env = running._environment
     return subprocess.run(words, env=env, capture_output=True, check=True).stdout
 
@@ -98,14 +99,14 @@ def test_a_neighbour_that_is_touched_is_named(running):
         ("sudo kill -TERM 1; sleep 1000", "it ended the Docker engine of the host"),
     ],
 )
-def test_what_harms_the_host_ends_in_one_sentence(running, monkeypatch, script, sentence):
-    before = outside(running)
+def test_what_harms_the_host_ends_in_one_sentence(running, home, monkeypatch, script, sentence):
+    before = outside(running, home)
     if "disk" in sentence:
         free = shutil.disk_usage(running.socket.parent).free
         monkeypatch.setattr(host.Host, "_free_bytes", lambda _: free)
         monkeypatch.setattr(host, "_LEAST_FREE_BYTES", free + 1)
     with pytest.raises(host.HostGone, match=sentence):
-        running.run(script, {}, "/", 60 if "TERM" in script else 5)
-    assert outside(running) == before
+        running.run(script, {}, "/", 5 if "5 s" in sentence else 60)
+    assert outside(running, home) == before
     if "bomb" in script:
         assert running.run("echo $((1 + 1))", {}, "/", 60).printed == "2\n"
