@@ -6,6 +6,7 @@ containers, volumes and files of other applications. Everything goes with the co
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import select
@@ -65,6 +66,9 @@ class Host:
 
     def __init__(self, container: Any, socket: Path, address: str) -> None:
         self._container = container
+        # Out of sight where the engine is in a virtual machine of its own.
+        root = Path(container.client.info()["DockerRootDir"])
+        self._disk = root if os.access(root, os.F_OK) else socket.parent
         self._environment = docker_cli.host_environment()
         self.socket = socket
         self.address = address
@@ -153,7 +157,7 @@ class Host:
             if time.monotonic() > end:
                 return bytes(printed), f"it did not end in {within_s:g} s"
             if self._free_bytes() < _LEAST_FREE_BYTES:
-                return bytes(printed), "it filled the disk"
+                return bytes(printed), "the disk of the engine has less than 2 GiB left"
             if not select.select([stream], [], [], 1)[0]:
                 continue
             if not (piece := stream.read1(1 << 16)):  # type: ignore[attr-defined]
@@ -165,7 +169,7 @@ class Host:
         return bytes(printed), ""
 
     def _free_bytes(self) -> int:
-        return shutil.disk_usage(self.socket.parent).free
+        return shutil.disk_usage(self._disk).free
 
     def _refuse_gone(self) -> None:
         """Raise HostGone unless the host and its engine still run."""
