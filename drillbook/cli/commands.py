@@ -115,13 +115,12 @@ _OF_RUNBOOKS = (
 )
 
 
-def _runs(folder: str | Sequence[str], *fixed: str) -> Callable[[Given], int]:
-    """A function that runs specs, of a folder or by name: their controls alone decide."""
-    specs = [folder] if isinstance(folder, str) else folder
+def _runs(specs: Sequence[str], *fixed: str) -> Callable[[Given], int]:
+    """A function that runs specs, of folders or by name: their controls alone decide."""
 
     def call(given: Given) -> int:
         arguments = given.words(*given.command.arguments)
-        return _run(given, specs, ["--one-question", *fixed, *arguments])
+        return _run(given, [*specs], ["--one-question", *fixed, *arguments])
 
     return call
 
@@ -129,7 +128,7 @@ def _runs(folder: str | Sequence[str], *fixed: str) -> Callable[[Given], int]:
 def _rehearse(given: Given) -> int:
     parts = ["database_move"] if given[o.TO_DATABASE] else ["upgrade", "way_back", "bad_starts"]
     specs = [f"suites/change/test_{name}.py" for name in parts]
-    return _run(given, specs, ["--one-question", "--rehearse", *given.words(o.BACKUP)])
+    return _run(given, [*specs], ["--one-question", "--rehearse", *given.words(o.BACKUP)])
 
 
 def _calls(module: str, function: str = "main", *options: o.Option) -> Callable[[Given], int]:
@@ -257,7 +256,7 @@ COMMANDS: Sequence[Command] = (
         "Restore your backup into an isolated stack, and time it.",
         "drillbook drill backup.sql.gz --env-file keys.env --image infisical/infisical:v0.154.6 "
         "--rto 4h --rpo 24h",
-        _runs("suites/drill", "--drill"),
+        _runs(("suites/drill",), "--drill"),
         arguments=(o.BACKUP,),
         options=(
             *(o.KEY_FILE, o.CREDENTIAL, o.SELECT, o.RTO, o.RPO, o.DROP),
@@ -284,7 +283,7 @@ COMMANDS: Sequence[Command] = (
         "live",
         "Check a running instance without changing it.",
         "drillbook live https://secrets.example.com --credential token.env --docker",
-        _runs("suites/live", "--stack=remote"),
+        _runs(("suites/live",), "--stack=remote"),
         arguments=(o.URL,),
         options=(
             *(o.CREDENTIAL, o.ENV_FILE, o.BACKUPS, o.DOCKER, o.PROJECT),
@@ -302,7 +301,7 @@ COMMANDS: Sequence[Command] = (
         "lifecycle",
         "Try random operator actions, and look for lost data.",
         "drillbook lifecycle --budget 4x12 --stack embedded",
-        _runs("suites/lifecycle"),
+        _runs(("suites/lifecycle",)),
         options=(o.BUDGET, o.STACK, o.IMAGE, o.COMPOSE, o.WORKERS, o.OFFER, *_RUN),
         defaults={o.BUDGET: "100x12"},
     ),
