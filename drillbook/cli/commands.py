@@ -120,7 +120,7 @@ def _runs(specs: Sequence[str], *fixed: str) -> Callable[[Given], int]:
 
     def call(given: Given) -> int:
         arguments = given.words(*given.command.arguments)
-        return _run(given, [*specs], ["--one-question", *fixed, *arguments])
+        return _run(given, specs, ["--one-question", *fixed, *arguments])
 
     return call
 
@@ -128,7 +128,7 @@ def _runs(specs: Sequence[str], *fixed: str) -> Callable[[Given], int]:
 def _rehearse(given: Given) -> int:
     parts = ["database_move"] if given[o.TO_DATABASE] else ["upgrade", "way_back", "bad_starts"]
     specs = [f"suites/change/test_{name}.py" for name in parts]
-    return _run(given, [*specs], ["--one-question", "--rehearse", *given.words(o.BACKUP)])
+    return _run(given, specs, ["--one-question", "--rehearse", *given.words(o.BACKUP)])
 
 
 def _calls(module: str, function: str = "main", *options: o.Option) -> Callable[[Given], int]:
