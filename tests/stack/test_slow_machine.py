@@ -504,10 +504,10 @@ def test_a_backup_that_begins_late_has_not_hidden_that_it_was_cut_off(
     # As if the half minute were over at once.
     statement = failing_backup._CUT_OFF.replace("15000", "1")
     monkeypatch.setattr(failing_backup, "_CUT_OFF", statement)
-    monkeypatch.setattr(procedures, "back_up", lambda *_: Command(("pg_dump",), 0))
+    by = SimpleNamespace(back_up=lambda *_: Command(("pg_dump",), 0))
     (tmp_path / "cut.sql").touch()
     with pytest.raises(StackTrouble, match="the backup began too late for its session"):
-        failing_backup.back_up_cut_off(isolated, tmp_path / "cut.sql")
+        failing_backup.back_up_cut_off(isolated, tmp_path / "cut.sql", by)
 
 
 def hung(*_args):
