@@ -184,7 +184,9 @@ class Failing(io.RawIOBase):
         raise OSError(errno.EIO, "Input/output error")
 
 
-@pytest.mark.parametrize("good", [b"", TEXT, gzip.compress(TEXT, mtime=0)[:-9]])
+@pytest.mark.parametrize(
+    "good", [b"", TEXT, gzip.compress(TEXT, mtime=0)[:-9]], ids=["none", "plain", "packed"]
+)
 def test_disk_that_fails_is_told_in_one_sentence_wherever_it_does(monkeypatch, good):
     monkeypatch.setattr(stream, "open_input", lambda *_: io.BufferedReader(Failing(good)))
     with (

@@ -154,6 +154,7 @@ def test_init_writes_two_files_that_set_nothing_and_overwrites_none(folder, caps
     assert capsys.readouterr().out.count("stays as it is") == 2
 
 
+@pytest.mark.usefixtures("capsys")
 def test_init_leaves_no_empty_file_on_a_full_disk(folder, monkeypatch):
     def full(_number):
         raise OSError(errno.ENOSPC, "No space left on device")
