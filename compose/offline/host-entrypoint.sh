@@ -9,7 +9,8 @@ if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
         >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null || true
 fi
 # The kernel counts a user's processes across containers: a fork bomb on one host would be felt on all.
-usermod --uid $(($(od -An -N2 -tu2 /dev/urandom) + 10000)) operator
+# No image's user has so high a number, so that all processes of the operator can be ended, and no others.
+usermod --uid $(($(od -An -N2 -tu2 /dev/urandom) + 100000)) operator
 chown operator /srv
 rm -f /run/docker.pid
 exec dockerd --host unix:///run/docker.sock --host unix:///run/drillbook/engine.sock
