@@ -67,6 +67,13 @@ class Request:
     seed: int = 1
 
     @property
+    def selection(self) -> tuple[str, ...]:
+        """What narrows the qualification, in words; empty for all bugs on the stacks they need."""
+        stack = [f"stack {self.stack}"] if self.stack != "auto" else []
+        part = [f"part {self.part}"] if self.part != "1/1" else []
+        return (*self.mutants, *part, *stack, *([f"image {self.image}"] if self.image else []))
+
+    @property
     def container_image(self) -> str | None:
         """The image of containers: the one named, else the reference if the stack is open."""
         return self.image or (REFERENCE if self.stack == "auto" else None)
@@ -125,7 +132,7 @@ def qualify(request: Request, progress: Progress) -> Qualification:
         duration_s=round(time.monotonic() - zero, 1),
         stack=request.stack,
         image=request.image,
-        selection=(*request.mutants, *([f"part {request.part}"] * (request.part != "1/1"))),
+        selection=request.selection,
         healthy_runs=len(healthy),
         alarms=tuple(_alarms(healthy, catalogue)),
         bugs=tuple(rows.get(bug.name) or row(bug, None, {}) for bug in bugs),
@@ -211,6 +218,8 @@ class Progress:
         for alarm in record.alarms[:10]:
             self.say(f"  false alarm: {alarm}")
         word, style = ("QUALIFIED", "green") if record.passed else ("NOT QUALIFIED", "red")
+        if record.passed and not record.tried:
+            word = "NO FALSE ALARM"
         self._console.print(Text(f"{word}.", f"bold {style}"), end=" ")
         self.say(next_step(record))
         self.say(f"Record: {where}")
@@ -236,11 +245,6 @@ def main(given: SimpleNamespace) -> int:
     # A supervisor's SIGTERM ends the command as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     progress = Progress()
-    narrowed = given.mutants or given.shard or given.image
-    if given.keep and (narrowed or given.stack != "auto"):
-        raise Unqualifiable(
-            "--keep keeps whole qualifications: leave out --mutants, --shard, --stack, --image"
-        )
     request = Request(
         stack=given.stack,
         mutants=tuple(name.strip() for name in (given.mutants or "").split(",") if name.strip()),
@@ -251,6 +255,11 @@ def main(given: SimpleNamespace) -> int:
         generated=int(given.generated),
         seed=int(given.seed),
     )
+    if given.keep and (request.selection or not request.healthy):
+        raise Unqualifiable(
+            "--keep keeps whole qualifications: leave out --mutants, --shard, --stack, --image, "
+            "and --healthy 0"
+        )
     try:
         record = qualify(request, progress)
     except KeyboardInterrupt:

@@ -109,7 +109,7 @@ class Qualification(EvidenceModel):
     duration_s: float
     stack: str
     image: str | None = None
-    selection: tuple[str, ...] = Field(default=(), description="which bugs; empty means all")
+    selection: tuple[str, ...] = Field(default=(), description="which bugs and stack; empty: all")
     healthy_runs: int
     alarms: tuple[str, ...] = Field(
         default=(), description="verdicts of healthy runs that should have been others"
@@ -133,8 +133,9 @@ class Qualification(EvidenceModel):
 
     @property
     def passed(self) -> bool:
-        """Whether each bug was caught by its control, and no healthy stack was accused."""
-        return self.tried > 0 and self.count("killed") == len(self.bugs) and not self.alarms
+        """Whether something ran, each bug was caught by its control, and no alarm was false."""
+        ran = self.tried or self.healthy_runs
+        return bool(ran) and self.count("killed") == len(self.bugs) and not self.alarms
 
     @property
     def sentence(self) -> str:
