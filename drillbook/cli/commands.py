@@ -41,9 +41,9 @@ _FILES = (o.COMPOSE, o.ENV_FILE, o.REPO, o.ESCROW, *_NEWEST_BACKUP)
 
 def _announce(given: Given) -> Announcement:
     """What reports how the command ended; it has _ANNOUNCED among its options."""
-    from reports.notify.notice import announce
+    from reports.notify.notice import Announcement
 
-    return announce(given.command.name, Path.cwd(), given.values)
+    return Announcement(given.command.name, given.values)
 
 
 def _call_pytest(

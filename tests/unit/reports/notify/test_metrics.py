@@ -16,7 +16,7 @@ from drillbook.cli.parser import run
 from drillbook.core.application import ROOT
 from reports.config.declarations import Schedule
 from reports.history.status import ACTS, standings
-from reports.notify.metrics import GAUGES, write_metrics
+from reports.notify.metrics import OF_ACT, OF_RUN, write_metrics
 from tests.unit.reports.history.test_cadence import left_days_ago
 from tests.unit.reports.history.test_status import NOW, past
 
@@ -24,6 +24,7 @@ PAGES = ROOT / "docs" / "monitoring"
 ALERTS = yaml.safe_load((PAGES / "alerts.yml").read_text("utf-8"))["groups"][0]["rules"]
 DASHBOARD = json.loads((PAGES / "dashboard.json").read_text("utf-8"))
 LABELS = ("system", "command", "act", "grade", "verdict")
+METRICS = {"written_timestamp_seconds", *OF_RUN, *OF_ACT}
 ASKED = [rule["expr"] for rule in ALERTS]
 ASKED += [one["expr"] for panel in DASHBOARD["panels"] for one in panel["targets"]]
 
@@ -100,19 +101,19 @@ def test_the_collector_can_read_the_file(tmp_path):
 
 
 def test_every_expression_is_promql_over_metrics_that_exist():
-    known = {f"drillbook_{name}" for name in GAUGES}
+    known = {f"drillbook_{name}" for name in METRICS}
     for expression in ASKED:
         promql_parser.parse(expression.replace("$system", ".*"))
         names = set(re.findall(r"drillbook_\w+", expression))
         assert names
         assert names <= known, expression
     asked = {name for one in ASKED for name in re.findall(r"drillbook_(\w+)", one)}
-    assert asked == GAUGES.keys()
+    assert asked == METRICS
 
 
 def test_each_metric_is_described():
     page = (ROOT / "docs" / "monitoring.md").read_text("utf-8")
-    assert set(re.findall(r"`drillbook_(\w+)[`{]", page)) == GAUGES.keys()
+    assert set(re.findall(r"`drillbook_(\w+)[`{]", page)) == METRICS
 
 
 def test_the_dashboard_is_one_that_grafana_imports():
