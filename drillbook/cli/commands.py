@@ -365,9 +365,9 @@ COMMANDS: Sequence[Command] = (
         "runbook lint",
         "Find known mistakes in your own runbook.",
         "drillbook runbook lint runbook.md",
-        _calls("drillbook.runbook.lint", "lint", o.DOCUMENTS, o.FINDINGS, o.FIX),
+        _calls("drillbook.runbook.lint", "lint", o.DOCUMENTS, o.FINDINGS),
         arguments=(o.DOCUMENTS,),
-        options=(o.FINDINGS, o.FIX),
+        options=(o.FINDINGS,),
     ),
     Command(
         "runbook mark",

@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import partial
@@ -22,15 +22,6 @@ from typing import Any
 from drillbook.core.application import ROOT
 from drillbook.core.errors import BadInput
 
-# How long something that is due quarterly counts.
-QUARTER = timedelta(days=90)
-# Procedures that the runbook wants each quarter (SEC-6), and the controls of which any one,
-# satisfied, shows that it was carried out.
-QUARTERLY = {
-    "rotation of the database password": ("DBP-7", "DBP-1"),
-    "recovery with the old keys": ("KEY-5", "DRL-2"),
-    "move to a new instance": ("MIG-1",),
-}
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "min": 60, "s": 1}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(d|h|min|m|s)")
 _LONGEST_S = 366 * 86400
@@ -503,7 +494,6 @@ VERBOSE = Option("verbose", SWITCH, "print every detail")
 
 # Single commands.
 OUTPUT = Option("output", FORM, "format of the answer", default="text")
-FIX = Option("fix", SWITCH, "print the corrections as a patch instead")
 FINDINGS = replace(OUTPUT, kind=choice("text", "json", "sarif"))
 DOCUMENT = Option("document", FILE, "a runbook in Markdown")
 WRITE_MARKS = Option("write", SWITCH, "write the marks into the document instead of a patch")

@@ -1,1 +1,1 @@
-"""The documented procedures, why a backend fails, what is due, and what documents get wrong."""
+"""The documented procedures, why a backend fails, and what documents get wrong."""

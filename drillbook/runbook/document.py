@@ -20,6 +20,8 @@ Spans = tuple[str, list[tuple[int, str]]]
 Kind = Literal["heading", "sentence", "row", "comment", "command", "code"]
 
 OURS = re.compile("infisical", re.I)
+# The mark of a finding that the document accepts.
+ACCEPT = "accept"
 TEXTS: tuple[Kind, ...] = ("sentence", "row", "comment")
 _DENYING_TITLE = re.compile(
     r"\b(do not|don['’]?ts?|what not|mistakes?|anti-?patterns?|pitfalls?)\b", re.I

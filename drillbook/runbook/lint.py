@@ -2,110 +2,104 @@
 
 Offline: it reads the files and nothing else. Exit code 0 without a finding, 1 with one, 3 for a
 file that cannot be read. Findings that a mark in the document accepts are counted separately.
-
---fix prints every correction that a rule can make alone as a patch, in place of the findings.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from drillbook.core.display import Result, hide_values, printable, write_json, write_sarif
+from drillbook.core.errors import FAILED, PASSED
 from drillbook.core.files import load_text
-from drillbook.runbook.document import OURS, SHELLS, Document
-from drillbook.runbook.patches import own_lines, unified_patch
-from drillbook.runbook.rules import Rule, check, rules
+from drillbook.runbook.document import ACCEPT, OURS, Document
+from drillbook.runbook.rules import check
 
-_PLAIN_SH = re.compile(r"#!\s*\S*/(?:env )?(?:da)?sh\b")
-_FOUND = 1
 _LONGEST = 160
+_NO_BLOCK = "holds no block of commands, as ``` begins one in Markdown: others may be missed"
+_SECRETS = (
+    # Greedy: a password that is not encoded may have a slash or an @ in it.
+    (re.compile(r"(://[^:/\s@]*:)\S{1,500}@"), r"\1…@"),
+    (re.compile(r"\b[0-9a-fA-F]{24,}\b|(?<![\w/+.-])[A-Za-z0-9+/]{40,}={0,2}(?![\w/])"), "…"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One statement of a document that is wrong, dangerous or lacks something, and its rule.
+    """A statement of a document that is wrong, dangerous or lacks something, and its rule.
 
     reason says why the document itself accepts it; empty if it does not.
     """
 
     file: str
     line: int
-    rule: Rule
+    rule: str
+    control: str
+    title: str
     found: str
+    measured: str
+    write: str
     reason: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The findings in documents, those that their marks accept, and marks without effect."""
-
-    files: list[str]
-    findings: list[Finding] = field(default_factory=list)
-    accepted: list[Finding] = field(default_factory=list)
-    idle: list[str] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
-
-    def add(self, document: Document) -> None:
-        """Add the findings of a document, each to the list it belongs to."""
-        marks = {one: one.rest.split(None, 1) for one in document.marks if one.word == "accept"}
-        idle = dict(marks)
-        for one in findings(document):
-            for mark, words in marks.items():
-                if words[1:] and words[0] == one.rule.id and one.line in mark.follows:
-                    idle.pop(mark, None)
-                    self.accepted.append(replace(one, reason=printable(words[1])))
-                    break
-            else:
-                self.findings.append(one)
-        for mark, words in idle.items():
-            said = "accepts no finding of what follows it" if words[1:] else _FORM
-            self.idle.append(f"{document.name}:{mark.line}: this mark {said}")
+    def __str__(self) -> str:
+        accepted = "accepted: " if self.reason else ""
+        rows = {"found": self.found, "measured": self.measured, "write": self.write}
+        if self.reason:
+            rows = {"found": self.found, "because": self.reason}
+        head = f"{printable(self.file)}:{self.line}: {accepted}"
+        head += f"{self.title} [{self.rule}, {self.control}]"
+        return "\n".join([head, *(f"    {label + ':':<9} {row}" for label, row in rows.items())])
 
 
-def lint(paths: Sequence[str | Path], output: str = "text", fix: bool = False) -> int:
-    """Print the findings in documents, or with fix their corrections; the exit code."""
-    report, patches = Report([str(path) for path in paths]), ""
-    for path in map(Path, paths):
-        text = load_text(path, "the runbook")
-        document = Document(str(path), text)
+def lint(paths: Sequence[str | Path], output: str = "text") -> int:
+    """Print the findings in documents; the exit code."""
+    files, foreign, every = [str(path) for path in paths], list[str](), list[Finding]()
+    for path in files:
+        text = load_text(Path(path), "the runbook")
+        document = Document(path, text)
         if not OURS.search(f"{path} {text}"):
-            report.foreign.append(str(path))
+            foreign.append(path)
             continue
-        before = len(report.findings)
-        report.add(document)
-        wrong = [(one.line, one.rule.id) for one in report.findings[before:]]
-        if fix:
-            patches += unified_patch(path, text, correct(document, text, wrong))
+        every += findings(document)
         if not document.blocks:
             print(printable(f"{path}: {_NO_BLOCK}"), file=sys.stderr)  # noqa: T201
-    if fix:
-        print(patches, end="")  # noqa: T201
+    wrong = [finding for finding in every if not finding.reason]
+    accepted = [finding for finding in every if finding.reason]
+    if output == "json":
+        found, excused = ([_as_data(finding) for finding in group] for group in (wrong, accepted))
+        write_json(
+            "runbook-lint", files=files, not_checked=foreign, findings=found, accepted=excused
+        )
+    elif output == "sarif":
+        _write_sarif([*wrong, *accepted], [path for path in files if path not in foreign])
     else:
-        {"text": _as_text, "json": _as_json, "sarif": _as_sarif}[output](report)
-    return _FOUND if report.findings else 0
+        lines = [*map(str, wrong), *map(str, accepted)]
+        lines += [printable(f"{path}: does not mention Infisical: not checked") for path in foreign]
+        checked = _number(len(files) - len(foreign), "file")
+        excused_too = f", {len(accepted)} accepted" if accepted else ""
+        lines += [f"runbook lint: {_number(len(wrong), 'finding')} in {checked}{excused_too}"]
+        print("\n".join(lines))  # noqa: T201, this is the report
+    return FAILED if wrong else PASSED
 
 
-def findings(document: Document) -> list[Finding]:
+def findings(document: Document) -> Iterator[Finding]:
     """The findings of one document, in the order of its lines."""
-    return [
-        Finding(document.name, one.line, rule, excerpt(one.words)) for rule, one in check(document)
-    ]
-
-
-_NO_BLOCK = "holds no block of commands, as ``` begins one in Markdown: others may be missed"
-_FORM = "needs a rule and a reason: <!-- drillbook: accept RULE reason -->"
-
-
-_SECRETS = (
-    # Greedy: a password that is not encoded may have a slash or an @ in it.
-    (re.compile(r"(://[^:/\s@]*:)\S{1,500}@"), r"\1…@"),
-    (re.compile(r"\b[0-9a-fA-F]{24,}\b|(?<![\w/+.-])[A-Za-z0-9+/]{40,}={0,2}(?![\w/])"), "…"),
-)
+    for rule, place in check(document):
+        reason = next(
+            (
+                words[1]
+                for mark in document.marks
+                if mark.word == ACCEPT and place.line in mark.follows
+                for words in [mark.rest.split(None, 1)]
+                if words[1:] and words[0] == rule.id
+            ),
+            "",
+        )
+        about = rule.id, rule.control, rule.title, excerpt(place.words), rule.measured, rule.write
+        yield Finding(document.name, place.line, *about, printable(reason))
 
 
 def excerpt(words: str) -> str:
@@ -123,122 +117,30 @@ def without_secrets(text: str) -> str:
     return text
 
 
-def _as_text(report: Report) -> None:
-    lines = [
-        f"{printable(one.file)}:{one.line}: {one.rule}\n"
-        f"    found:    {one.found}\n"
-        f"    measured: {one.rule.measured}\n"
-        f"    write:    {one.rule.write}"
-        for one in report.findings
-    ]
-    lines += [
-        f"{printable(one.file)}:{one.line}: accepted: {one.rule}\n"
-        f"    found:    {one.found}\n"
-        f"    because:  {one.reason}"
-        for one in report.accepted
-    ]
-    lines += [printable(one) for one in report.idle]
-    lines += [
-        f"{printable(one)}: does not mention Infisical: not checked" for one in report.foreign
-    ]
-    checked = _number(len(report.files) - len(report.foreign), "file")
-    accepted = f", {len(report.accepted)} accepted" if report.accepted else ""
-    lines += [f"runbook lint: {_number(len(report.findings), 'finding')} in {checked}{accepted}"]
-    print("\n".join(lines))  # noqa: T201, this is the report
-
-
 def _number(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _as_json(report: Report) -> None:
-    write_json(
-        "runbook-lint",
-        files=report.files,
-        not_checked=report.foreign,
-        findings=[_as_data(one) for one in report.findings],
-        accepted=[{**_as_data(one), "reason": one.reason} for one in report.accepted],
-        idle_marks=report.idle,
-    )
+def _as_data(finding: Finding) -> dict[str, object]:
+    return {name: value for name, value in asdict(finding).items() if name != "reason" or value}
 
 
-def _as_data(one: Finding) -> dict[str, object]:
-    rule = one.rule
-    about = {"file": one.file, "line": one.line, "rule": rule.id, "control": rule.control}
-    text = {"title": rule.title, "found": one.found, "measured": rule.measured, "write": rule.write}
-    return about | text
-
-
-def _as_sarif(report: Report) -> None:
-    found = [*report.findings, *report.accepted]
+def _write_sarif(found: Sequence[Finding], files: Sequence[str]) -> None:
     used = {
-        one.rule.id: {
-            "shortDescription": {"text": one.rule.title},
-            "fullDescription": {"text": one.rule.measured},
-            "help": {"text": one.rule.write},
-            "properties": {"control": one.rule.control},
+        finding.rule: {
+            "shortDescription": {"text": finding.title},
+            "fullDescription": {"text": finding.measured},
+            "help": {"text": finding.write},
+            "properties": {"control": finding.control},
         }
-        for one in found
+        for finding in found
     }
     results = [
         Result(
-            one.rule.id,
-            f"{one.rule.title}: {one.found}\n{one.rule.measured}\nWrite: {one.rule.write}",
-            one.file,
-            one.line,
-            one.reason,
+            finding.rule,
+            f"{finding.title}: {finding.found}\n{finding.measured}\nWrite: {finding.write}",
+            *(finding.file, finding.line, finding.reason),
         )
-        for one in found
+        for finding in found
     ]
-    looked_at = [one for one in report.files if one not in report.foreign]
-    write_sarif("drillbook runbook lint", used, results, looked_at)
-
-
-def _mistakes(name: str, text: str) -> Counter[str]:
-    """The number of mistakes by rule."""
-    return Counter(rule.id for rule, _ in check(Document(name, text)))
-
-
-def correct(document: Document, text: str, found: Sequence[tuple[int, str]]) -> str:
-    """The text of a document after each correction that removes a finding and adds none.
-
-    text has the document's own ends of lines; each line keeps its own.
-    """
-    whole = own_lines(text)
-    lines = [line.rstrip("\r\n") for line in whole]
-    ends = [line[len(bare) :] for line, bare in zip(whole, lines, strict=True)]
-    for line, rule in sorted(found, reverse=True):
-        blocks = [
-            block.text
-            for block in document.blocks
-            if block.language in SHELLS and 0 <= line - block.line < len(block.text.splitlines())
-        ]
-        for pattern, instead in rules()[rule].fix if blocks else ():
-            # A plain sh of 2024 and before ends at this option, and then makes no backup at all.
-            if "pipefail" in instead and _PLAIN_SH.match(blocks[0]):
-                continue
-            end = line
-            while lines[end - 1].endswith("\\") and end < len(lines):
-                end += 1
-            old = "\n".join(lines[line - 1 : end])
-            new = re.sub(pattern, instead, old, count=1).split("\n")
-            candidate = [*lines[: line - 1], *new, *lines[end:]]
-            if _is_better(document.name, lines, candidate, new):
-                more = len(candidate) - len(lines)
-                ends[line - 1 : line - 1] = ends[line - 1 : line] * more
-                lines = candidate
-                break
-    return "".join(f"{line}{end}" for line, end in zip(lines, ends, strict=True))
-
-
-def _is_better(name: str, lines: list[str], candidate: list[str], new: list[str]) -> bool:
-    """Whether a correction leaves fewer mistakes, and changes one block alone."""
-    before, after = ("\n".join(one) for one in (lines, candidate))
-    if not _mistakes(name, after) < _mistakes(name, before):
-        return False
-    old_blocks, blocks = (
-        [one.text for one in Document(name, text).blocks] for text in (before, after)
-    )
-    changed = [one for one in blocks if one not in old_blocks]
-    whole = len(blocks) == len(old_blocks) and len(changed) == 1
-    return whole and all(one.strip() in changed[0] for one in new)
+    write_sarif("drillbook runbook lint", used, results, files)

@@ -8,6 +8,7 @@ written, 1 if marks were proposed, 3 for a file that cannot be read or has a wro
 
 from __future__ import annotations
 
+import difflib
 import re
 import stat
 import sys
@@ -20,7 +21,6 @@ from drillbook.core.files import load_text, write_file
 from drillbook.runbook import shell
 from drillbook.runbook.document import SHELLS, Block, Document, without_prompts
 from drillbook.runbook.marks import marked_blocks
-from drillbook.runbook.patches import byte_order_mark, own_lines, unified_patch
 from drillbook.runbook.rules import is_dump, is_restore, removes_volumes
 from drillbook.runbook.shell import Command
 
@@ -52,8 +52,9 @@ _SIGNS: dict[str, Callable[[Command], object]] = {
 def mark(path: str | Path, write: bool = False) -> int:
     """Print the proposed marks of a document as a patch, or write them into it; the exit code."""
     path = Path(path)
-    text = load_text(path, "the runbook")
-    acts = proposals(Document(str(path), text))
+    acts = proposals(Document(str(path), load_text(path, "the runbook")))
+    # With its own ends of lines, and what editors of some systems begin a file with.
+    text = path.read_bytes().decode()
     marked = with_marks(text, acts)
     if not acts:
         said = "there is nothing to propose"
@@ -61,7 +62,7 @@ def mark(path: str | Path, write: bool = False) -> int:
         _write(path, marked)
         said = f"{len(acts)} marks were written; read each before the first run"
     else:
-        print(unified_patch(path, text, marked), end="")  # noqa: T201
+        print(_patch(path, text, marked), end="")  # noqa: T201
         said = f"{len(acts)} marks are proposed; with --write they are written"
     print(printable(f"{path}: {said}"), file=sys.stderr)  # noqa: T201
     return FAILED if acts and not write else PASSED
@@ -81,7 +82,7 @@ def proposals(document: Document) -> list[tuple[Block, str]]:
 
 def with_marks(text: str, acts: Sequence[tuple[Block, str]]) -> str:
     """The text of a document with an act at the fence of each of these blocks."""
-    lines = own_lines(text)
+    lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+", text)
     for block, act in acts:
         line = lines[block.line - 2]
         fence = line.rstrip()
@@ -97,10 +98,20 @@ def _act(block: Block) -> str:
     return next(does, "")
 
 
+def _patch(path: Path, old: str, new: str) -> str:
+    """The change of a file for `git apply`."""
+    name = path.name if path.is_absolute() else path.as_posix()
+    name += "\t" if " " in name else ""
+    before, after = (re.findall(r"[^\n]*\n|[^\n]+", text) for text in (old, new))
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+        for line in difflib.unified_diff(before, after, f"a/{name}", f"b/{name}")
+    )
+
+
 def _write(path: Path, text: str) -> None:
     try:
-        data = (byte_order_mark(path) + text).encode()
         # The file itself, where the path is a link to it.
-        write_file(path.resolve(), data, stat.S_IMODE(path.stat().st_mode))
+        write_file(path.resolve(), text.encode(), stat.S_IMODE(path.stat().st_mode))
     except OSError as trouble:
         raise BadInput(f"the runbook {path} cannot be written: {trouble.strerror}") from None

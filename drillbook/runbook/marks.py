@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from drillbook.core.errors import BadInput
 from drillbook.runbook.document import (
+    ACCEPT,
     SHELLS,
     Block,
     Document,
@@ -43,8 +44,6 @@ ACTS: Mapping[str, tuple[str, ...]] = {
 }
 # What a name in capitals may be bound to.
 BOUND = ("backend", "db", "redis", "backup")
-# The mark of a finding that the document accepts, which `runbook lint` reads.
-_ACCEPT = "accept"
 _NAME = re.compile(r"[A-Z_][A-Z0-9_]*")
 _FOLDER = re.compile(r"/[\w./-]*")
 _FORM = "behind the act stand NAME=backend, db, redis or backup, and folder=/an/absolute/path"
@@ -75,7 +74,7 @@ def marked_blocks(document: Document) -> list[MarkedBlock]:
     """
     marked: dict[int, MarkedBlock] = {}
     for mark in sorted(document.marks, key=lambda mark: mark.line):
-        if mark.word == _ACCEPT:
+        if mark.word == ACCEPT:
             continue
         block = next((block for block in document.blocks if mark.is_before(block)), None)
         if block is None:

@@ -34,7 +34,6 @@ class Rule:
     spares: str = "(?!)"
     spares_section: str = "(?!)"
     code: bool = False
-    fix: list[tuple[str, str]] = field(default_factory=list)
 
     def __str__(self) -> str:
         return f"{self.title} [{self.id}, {self.control}]"

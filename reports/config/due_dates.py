@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 from datetime import date, timedelta
 
-from drillbook.core.options import QUARTER
+from drillbook.core.cadence import QUARTER
 from reports.evidence.context import Cadence, Schedule
 
 _MONTHS: dict[Cadence, int] = {"monthly": 1, "quarterly": 3, "half-yearly": 6, "yearly": 12}

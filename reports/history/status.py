@@ -17,8 +17,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
+from drillbook.core.cadence import QUARTER, QUARTERLY
 from drillbook.core.display import write_json
-from drillbook.core.options import QUARTER, QUARTERLY
 from reports import controls
 from reports.config import declarations
 from reports.config.due_dates import cadence_in_words, due_again, period

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from drillbook.runbook import procedures
+from drillbook.core.cadence import overdue_acts, runs_that_count
 
 pytestmark = pytest.mark.control("SEC-6")
 
@@ -20,10 +20,10 @@ def test_quarterly_tasks_were_carried_out(history, grade, record, observe, step)
         )
         if history.troubles:
             record.note("; ".join(history.troubles[:5]))
-        runs = procedures.counting(genuine, grade, now)
+        runs = runs_that_count(genuine, grade, now)
 
     with step("password rotation, key recovery test and move: none is overdue"):
-        late = procedures.late(runs, now)
+        late = overdue_acts(runs, now)
         observe(what_was_seen(late.values()))
         assert late == {}, "; ".join(f"{act}: {words}" for act, words in late.items())
 

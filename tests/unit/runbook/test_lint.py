@@ -272,22 +272,12 @@ def test_programs_get_what_is_accepted_apart(tmp_path, capsys):
     assert (len(run["results"]), why) == (3, [reason, reason])
 
 
-@pytest.mark.parametrize(
-    ("mark", "words"),
-    [
-        ("accept terminal for now", "accepts no finding of what follows it"),
-        ("accept no-such-rule for now", "accepts no finding of what follows it"),
-        ("accept dump-pipe", "needs a rule and a reason"),
-        ("accept", "needs a rule and a reason"),
-    ],
-)
-def test_a_mark_that_does_nothing_is_told_and_accepts_nothing(tmp_path, capsys, mark, words):
+@pytest.mark.parametrize("mark", ["accept terminal for now", "accept dump-pipe", "accept"])
+def test_a_mark_for_another_rule_or_without_a_reason_accepts_nothing(tmp_path, capsys, mark):
     path = tmp_path / "ops.md"
     path.write_text(re.sub("accept dump-pipe [^>]*-->", f"{mark} -->", ACCEPTED))
     assert lint([path]) == 1
-    out = capsys.readouterr().out
-    assert f"{path}:3: this mark {words}" in out
-    assert "runbook lint: 3 findings in 1 file\n" in out
+    assert capsys.readouterr().out.endswith("runbook lint: 3 findings in 1 file\n")
 
 
 def test_a_mark_within_a_block_is_an_example_of_one(tmp_path):

@@ -8,9 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from drillbook.core.cadence import QUARTERLY, overdue_acts, runs_that_count
 from drillbook.core.errors import Unsupported
-from drillbook.core.options import QUARTERLY
-from drillbook.runbook import procedures
 from reports.history.runs import Facts, History, Past, load_history
 from suites.cadence import test_cadence
 
@@ -72,30 +71,30 @@ def test_a_folder_that_is_not_there_holds_no_history(tmp_path):
 
 @pytest.mark.parametrize(("days", "overdue"), [(0, False), (90, False), (91, True), (400, True)])
 def test_ninety_days_are_the_limit(days, overdue):
-    assert bool(procedures.late([past(days)], NOW)) is overdue
+    assert bool(overdue_acts([past(days)], NOW)) is overdue
 
 
 def test_each_act_is_missed_by_itself():
     for act, controls in QUARTERLY.items():
-        assert procedures.late([past(1, EVERY - {*controls}), past(2, ())], NOW) == {
+        assert overdue_acts([past(1, EVERY - {*controls}), past(2, ())], NOW) == {
             act: "never, in the runs since 2026-11-22 (there are 2)"
         }
 
 
 def test_the_newest_success_counts():
-    assert procedures.late([past(200), past(1), past(100)], NOW) == {}
+    assert overdue_acts([past(200), past(1), past(100)], NOW) == {}
 
 
 def test_a_rehearsal_is_no_evidence_about_a_deployment():
     rehearsals = [past(1, grade="rehearsal")]
-    assert procedures.counting(rehearsals, "rehearsal", NOW) == rehearsals
+    assert runs_that_count(rehearsals, "rehearsal", NOW) == rehearsals
     with pytest.raises(Unsupported, match="from the next run on"):
-        procedures.counting(rehearsals, "deployment", NOW)
+        runs_that_count(rehearsals, "deployment", NOW)
 
 
 def test_a_run_of_the_future_counts_for_nothing():
     with pytest.raises(Unsupported):
-        procedures.counting([past(-1)], "deployment", NOW)
+        runs_that_count([past(-1)], "deployment", NOW)
 
 
 def test_changed_evidence_counts_for_nothing():

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from drillbook.core.options import QUARTERLY
-from drillbook.runbook import procedures
+from drillbook.core.cadence import QUARTERLY, overdue_acts
 from reports.config.declarations import Schedule
 from reports.history.runs import Facts, Past
 from reports.history.status import ACTS, describe_quarter, standings
@@ -82,7 +81,7 @@ def test_what_sec_6_calls_late_is_overdue_or_named(runs, declared):
     """A declared cadence or day never silently contradicts the runbook's quarter."""
     found = stand(runs, **declared)
     said = describe_quarter(found, Schedule(**declared), NOW)
-    late = set(procedures.late(runs, NOW)) - {one.act.name for one in found if one.overdue}
+    late = set(overdue_acts(runs, NOW)) - {one.act.name for one in found if one.overdue}
     assert {one for one in QUARTERLY if one in said} == late
     longer = declared.get("cadence") in ("half-yearly", "yearly")
     assert ("late after 90 days" in said) is bool(longer or late)
