@@ -14,9 +14,10 @@ import ast
 import json
 import random
 import sys
-from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +25,25 @@ from cosmic_ray import plugins
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 
-# A file, and the beginning and end of a place in it.
-Site = tuple[str, Any, Any]
 # An operator's name, the number of its place in the file, the definition, the number in that.
 Option = tuple[str, int, str, int]
+_NO_BEHAVIOUR = ("TYPE_CHECKING", "__name__")
 
 
-def sites(name: str, code: str) -> dict[Site, list[Option]]:
-    """Each place of a file that an operator can change, with the operators that can."""
-    nodes, found = list(ast_nodes(get_ast(code))), dict[Site, list[Option]]()
-    for operator_name in sorted(plugins.operator_names()):
-        operator = plugins.get_operator(operator_name)
+def sites(code: str) -> dict[Any, list[Option]]:
+    """Each place, from where to where, that operators can change, with these operators."""
+    nodes, options = list(ast_nodes(get_ast(code))), defaultdict[Any, list[Option]](list)
+    for name in sorted(plugins.operator_names()):
+        operator = plugins.get_operator(name)
         if operator.arguments():
             continue
-        places = ((one, *at) for one in nodes for at in operator().mutation_positions(one))
+        places = ((node, *at) for node in nodes for at in operator().mutation_positions(node))
         within: Counter[str] = Counter()
         for number, (node, begins, ends) in enumerate(places):
             definition = defined_in(node)
             within[definition] += 1
-            option = (operator_name, number, definition, within[definition])
-            found.setdefault((name, begins, ends), []).append(option)
-    return found
+            options[begins, ends].append((name, number, definition, within[definition]))
+    return options
 
 
 def defined_in(node: Any) -> str:
@@ -60,66 +59,55 @@ def defined_in(node: Any) -> str:
     return ".".join(reversed(names)) or "module"
 
 
-_NO_BEHAVIOUR = ("TYPE_CHECKING", "__name__")
-
-
 def _behaviour(code: str) -> str:
     """The syntax tree of code as text, without annotations and without the module's own start."""
     tree = ast.parse(code)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             node.returns = None
-        elif isinstance(node, ast.arg):
-            node.annotation = None
-        elif isinstance(node, ast.AnnAssign):
+        elif isinstance(node, ast.arg | ast.AnnAssign):
             node.annotation = ast.Constant(None)
-        elif isinstance(node, ast.If) and any(one in ast.dump(node.test) for one in _NO_BEHAVIOUR):
+        elif isinstance(node, ast.If) and any(
+            name in ast.dump(node.test) for name in _NO_BEHAVIOUR
+        ):
             node.test, node.body = ast.Constant(False), [ast.Pass()]
     return ast.dump(tree)
 
 
-def first_change(code: str, options: Sequence[Option]) -> tuple[Option, str] | None:
-    """The first of the options that changes behaviour, and the changed code; None if none does."""
-    before = _behaviour(code)
-    for option in options:
-        made = mutate_code(code, plugins.get_operator(option[0])(), option[1])
+def first_change(path: Path, options: Sequence[Option]) -> dict[str, str] | None:
+    """The first of the options that changes behaviour, with the code; None if none does."""
+    code = path.read_text(encoding="utf-8")
+    for operator, place, definition, number in options:
+        changed = mutate_code(code, plugins.get_operator(operator)(), place)
         try:
-            if made is not None and _behaviour(made) != before:
-                return option, made
+            if changed is None or _behaviour(changed) == _behaviour(code):
+                continue
         except SyntaxError:
             continue
+        name = f"{definition} {operator.removeprefix('core/')} {number}"
+        return {"file": path.name, "name": name, "code": changed}
     return None
 
 
-def draw_changes(
-    seed: int, count: int, paths: Sequence[Path], without: Container[str] = ()
-) -> Iterator[dict[str, object]]:
-    """The changes drawn by a seed; fewer than `count` if there are not as many places."""
-    codes = {path.name: path.read_text(encoding="utf-8") for path in paths}
-    every: dict[Site, list[Option]] = {}
-    for name, code in sorted(codes.items()):
-        every.update(sites(name, code))
-    draw = random.Random(f"generated bugs {seed}")  # noqa: S311 - which bugs, not keys
-    for site in draw.sample(sorted(every), len(every)):
-        options = [one for one in every[site] if one[2].partition(".")[0] not in without]
-        if not count:
-            return
-        if found := first_change(codes[site[0]], draw.sample(options, len(options))):
-            (operator, _, definition, number), code = found
-            place = {"file": site[0], "definition": definition, "number": number}
-            yield {**place, "operator": operator, "code": code}
-            count -= 1
-
-
 def main() -> None:
-    """Print the changes, and the version of cosmic-ray, as JSON."""
+    """Print the changes that the seed draws, and the version of cosmic-ray, as JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("seed", type=int)
-    parser.add_argument("count", type=int)
+    parser.add_argument("count", type=int, help="fewer are drawn if there are not as many places")
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--without", action="append", default=[])
     asked = parser.parse_args()
-    changes = list(draw_changes(asked.seed, asked.count, asked.files, asked.without))
+    every = {
+        (path, site): [option for option in options if option[2].split(".")[0] not in asked.without]
+        for path in sorted(asked.files, key=lambda path: path.name)
+        for site, options in sites(path.read_text(encoding="utf-8")).items()
+    }
+    draw = random.Random(f"generated bugs {asked.seed}")  # noqa: S311 - which bugs, not keys
+    drawn = (
+        first_change(path, draw.sample(every[path, site], len(every[path, site])))
+        for path, site in draw.sample(sorted(every), len(every))
+    )
+    changes = list(islice(filter(None, drawn), asked.count))
     engine = f"cosmic-ray {version('cosmic-ray')}"
     sys.stdout.write(json.dumps({"engine": engine, "changes": changes}))
 

@@ -1,4 +1,8 @@
-"""`drillbook qualify`: healthy runs, then every bug; prints what was caught, writes the record."""
+"""`drillbook qualify`: healthy runs, then every bug; prints what was caught, writes the record.
+
+fixtures/mutants lists the bugs. A bug is caught by the control meant for it, for its reason, or it
+is not.
+"""
 
 from __future__ import annotations
 
@@ -6,236 +10,298 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from fnmatch import fnmatchcase
+from itertools import count
 from types import SimpleNamespace
 
-from rich.console import Console
-from rich.text import Text
-
-from reports.controls import Catalogue, load
-from reports.errors import Unqualifiable
-from reports.qualification import generated
-from reports.qualification.record import (
-    KEPT,
-    LATEST,
-    Fate,
-    Qualification,
-    Row,
-    Seen,
-    code_digest,
-    text,
-    update_readme,
-)
+from drillbook.core.display import printable
+from reports.errors import Unqualifiable, near
+from reports.evidence.context import EvidenceModel
+from reports.evidence.model import Control
+from reports.qualification import generated, record
+from reports.qualification.record import Qualification, Row, State
 from reports.qualification.trial import (
-    NONE,
     REFERENCE,
-    KnownBugs,
     Outcome,
-    PlantedBug,
-    Trials,
-    bug_trials,
-    choose,
-    driver_for,
-    durations,
-    healthy_trials,
-    list_bugs,
-    load_predictions,
-    results,
-    row,
+    Seen,
+    Trial,
+    output,
+    predicted_results,
+    run_trial,
+    side_by_side,
 )
 from reports.record import run_metadata
+from reports.render.phrases import failing_step
 from reports.verdict import FAILED, PASSED, UNDECIDED, Verdict, is_judged
 
-_LISTED = 40
-_STYLES = {"killed": "green", "survived": "bold red", "wrong reason": "red", "stumbled": "yellow"}
+# The table of tests/predicted.toml for a driver; containers may have any product.
+_PREDICTED = {"embedded": "reference", "remote": "rehearsal"}
+_LONGEST = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The options: which stack and bugs, how many healthy runs, how many runs side by side."""
+class PlantedBug(EvidenceModel):
+    """A planted bug: the control meant to catch it, where it is planted, and why it must die."""
 
-    stack: str = "auto"
-    mutants: tuple[str, ...] = ()
-    part: str = "1/1"
-    healthy: int = 2
-    workers: int | None = None
-    image: str | None = None
-    generated: int = 0
-    seed: int = 1
-
-    @property
-    def selection(self) -> tuple[str, ...]:
-        """What narrows the qualification, in words; empty for all bugs on the stacks they need."""
-        stack = [f"stack {self.stack}"] if self.stack != "auto" else []
-        part = [f"part {self.part}"] if self.part != "1/1" else []
-        return (*self.mutants, *part, *stack, *([f"image {self.image}"] if self.image else []))
-
-    @property
-    def container_image(self) -> str | None:
-        """The image of containers: the one named, else the reference if the stack is open."""
-        return self.image or (REFERENCE if self.stack == "auto" else None)
+    name: str
+    control: str
+    where: str
+    driver: str
+    turns: str
+    says: str
 
 
-def qualify(request: Request, progress: Progress) -> Qualification:
+class KnownBugs(EvidenceModel):
+    """Every planted bug, how many stacks of a driver fit on this machine, and what it lacks."""
+
+    workers: dict[str, int]
+    absent: dict[str, str]
+    mutants: tuple[PlantedBug, ...]
+
+
+def list_bugs(image: str | None) -> KnownBugs:
+    """The bugs by `python -m fixtures.mutants`, which this package must not import."""
+    command = [sys.executable, "-m", "fixtures.mutants", *([image] if image else [])]
+    return KnownBugs.model_validate_json(output(command, "the planted bugs cannot be listed"))
+
+
+def choose(bugs: Sequence[PlantedBug], patterns: Sequence[str], part: str) -> list[PlantedBug]:
+    """This part of the bugs whose name, control or place fits a pattern; all without patterns.
+
+    Unqualifiable if a pattern fits no bug; `none` stands for no bug.
+    """
+    if patterns == ["none"]:
+        return []
+    fitting = {bug.name: False for bug in bugs}
+    for pattern in patterns:
+        names = [bug.name for bug in bugs if _fits(bug, pattern)]
+        if not names:
+            raise Unqualifiable(f"--mutants {pattern} fits none; {near(pattern, fitting)}")
+        fitting.update(dict.fromkeys(names, True))
+    number, of = map(int, part.split("/"))
+    return [bug for bug in bugs if fitting[bug.name] or not patterns][number - 1 :: of]
+
+
+def _fits(bug: PlantedBug, pattern: str) -> bool:
+    return any(fnmatchcase(text, pattern) for text in (bug.name, bug.control, bug.where))
+
+
+def driver_for(bug: PlantedBug, stack: str) -> str | None:
+    """The driver a bug is planted on in a qualification of this stack; None if on none.
+
+    A bug in procedures or in the network shows on any stack.
+    """
+    if stack != "containers":
+        return None if (stack, bug.driver) == ("embedded", "containers") else bug.driver
+    anywhere = bug.where in ("procedure", "network") and bug.driver != "remote"
+    return "containers" if anywhere or bug.driver == "containers" else None
+
+
+def healthy_trials(
+    bugs: Sequence[PlantedBug], stack: str, runs: int, image: str | None
+) -> list[Trial]:
+    """As many runs of each driver that a bug is planted on; the number is the seed.
+
+    Containers are slow: they are asked only what the bugs there are about, or all without bugs.
+    """
+    drivers = {driver: True for bug in bugs if (driver := driver_for(bug, stack))}
+    asked = {bug.control: True for bug in bugs if driver_for(bug, stack) == "containers"}
+    return [
+        Trial(
+            driver,
+            controls=tuple(asked) if driver == "containers" else (),
+            seed=seed,
+            image=image if driver == "containers" else None,
+            # The bugs wait for a single healthy run, so two processes share it.
+            workers=2 if runs == 1 and driver == "embedded" else 1,
+        )
+        for driver in drivers or ["containers" if stack == "containers" else "embedded"]
+        for seed in range(1, runs + 1)
+    ]
+
+
+def bug_trial(bug: PlantedBug, stack: str, image: str | None) -> Trial:
+    """The trial of a bug; checks of a rehearsed address are quick, so that all of them run."""
+    driver = driver_for(bug, stack) or ""
+    controls = () if driver == "remote" else (bug.control,)
+    return Trial(
+        driver,
+        bug.name,
+        controls,
+        image=image if driver == "containers" else None,
+        # What fails on a healthy stack as well must not end it.
+        to_first=bool(controls) and bug.turns == "violated",
+    )
+
+
+def judge(bug: PlantedBug, outcome: Outcome, healthy: Mapping[str, Seen]) -> Row:
+    """What became of a planted bug: its trial compared with a healthy stack."""
+    lasted, name, meant = outcome.duration_s, bug.name, bug.control
+    if outcome.run is None:
+        return Row(
+            name=name, control=meant, state="stumbled", reason=outcome.trouble, duration_s=lasted
+        )
+    control = next(known for known in outcome.run.controls if known.id == meant)
+    state, reason = _state(bug, control, healthy.get(meant))
+    return Row(
+        name=name,
+        control=meant,
+        verdict=control.verdict,
+        state=state,
+        reason=reason,
+        duration_s=lasted,
+    )
+
+
+def _state(bug: PlantedBug, control: Control, healthy: Seen | None) -> tuple[State, str]:
+    words = _words(control)
+    if control.verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_RUN):
+        return "stumbled", f"{control.verdict.words}: {words[:_LONGEST]}"
+    if (control.verdict, control.observed) == healthy:
+        return "survived", f"{bug.control} said what it says of a healthy stack"
+    if control.verdict.value != bug.turns:
+        return "wrong reason", f"{control.verdict.words}, not {bug.turns}: {words[:_LONGEST]}"
+    if bug.says not in words:
+        return "wrong reason", f"not a word of {bug.says!r} in: {words[:_LONGEST]}"
+    return "killed", bug.says
+
+
+def _words(control: Control) -> str:
+    """Observations, failing steps, messages and notes of the control's worst specs."""
+    words: list[str] = []
+    for spec in control.specs:
+        if spec.verdict is control.verdict:
+            words += [*spec.observations, failing_step(spec) or "", spec.message or ""]
+            words += [note for step in spec.steps for note in step.notes]
+    return " | ".join(dict.fromkeys(filter(None, words)))
+
+
+def false_alarms(outcome: Outcome, healthy: Mapping[str, Seen]) -> list[str]:
+    """The controls that say of a healthy run what they should not, in words."""
+    alarms = []
+    for control, (verdict, observed) in outcome.results.items():
+        expected = healthy.get(control, (Verdict.NOT_RUN, None))
+        if (verdict, observed) != expected and (is_judged(verdict) or is_judged(expected[0])):
+            words = f"{control} is {verdict.words} ({observed}), not {expected[0].words}"
+            alarms.append(f"{outcome.trial.name}: {words}")
+    return alarms
+
+
+def qualify(given: SimpleNamespace, selection: Sequence[str]) -> Qualification:
     """The record of healthy runs and a run of every bug, each printed as it ends.
 
-    Unqualifiable if a healthy run leaves no evidence, as there is nothing to compare with then.
+    Unqualifiable if the stack is not available, or if a healthy run leaves no evidence.
     """
-    if request.generated and request.stack == "containers":
-        raise Unqualifiable("--generated changes the reference backend: omit --stack containers")
-    if request.stack == "containers" and not request.healthy:
-        raise Unqualifiable("--healthy 0 leaves nothing to compare containers with; give 1 or more")
-    catalogue, known = load(), list_bugs(request.container_image)
-    bugs = choose_bugs(request, known)
-    here = [bug for bug in bugs if driver_for(bug, request.stack) not in known.absent]
-    image, some = request.container_image, bool(request.mutants)
-    planned = healthy_trials(here, request.stack, request.healthy, image, some)
-    driver = "containers" if request.stack == "containers" else "embedded"
-    workers = request.workers or known.workers[driver]
     # The record is about the code as it is now; the checkout may change during the runs.
-    commit, code = run_metadata.tool().commit, code_digest()
-    started, zero = datetime.now(UTC), time.monotonic()
-    progress.begin(len(here), len(planned), workers)
-    rows: dict[str, Row] = {}
-    drawn = None
-    with TemporaryDirectory(prefix="drillbook-qualify-") as folder:
-        trials = Trials(catalogue, Path(folder))
-        healthy = trials.run(planned, workers, lambda outcome: progress.add_run(outcome, None))
-        for outcome in healthy:
-            if outcome.run is None:
-                raise Unqualifiable(f"{outcome.trial.name}: {outcome.trouble}")
-        took = durations(outcome.run for outcome in healthy if outcome.run)
-        by_name = {bug.name: bug for bug in bugs}
+    commit, code = run_metadata.tool().commit, record.code_digest()
+    started, zero, stack = datetime.now(UTC), time.monotonic(), given.stack
+    image = given.image or (REFERENCE if stack == "auto" else None)
+    known = list_bugs(image)
+    if stack in known.absent:
+        raise Unqualifiable(known.absent[stack])
+    bugs = choose(known.mutants, split(given.mutants), given.shard or "1/1")
+    bugs = [bug for bug in bugs if stack == "auto" or driver_for(bug, stack)]
+    here = [bug for bug in bugs if driver_for(bug, stack) not in known.absent]
+    trials = healthy_trials(here, stack, int(given.healthy), image)
+    drawing = generated.draw(int(given.generated), int(given.seed))
+    fitting = known.workers["containers" if stack == "containers" else "embedded"]
+    workers = fitting if given.workers == "auto" else int(given.workers)
+    total, ended = len(here) + len(trials) + len(drawing.changes), count(1)
+    healthy = {driver: predicted_results(table) for driver, table in _PREDICTED.items()}
+    alarms: list[str] = []
 
-        def judge(outcome: Outcome) -> None:
-            bug = by_name[str(outcome.trial.mutant)]
-            sound = _sound(outcome.trial.driver, catalogue, healthy)
-            rows[bug.name] = row(bug, outcome, sound)
-            progress.add_run(outcome, rows[bug.name])
+    def tell(state: str, seconds: float, name: str, control: str | None = None) -> None:
+        words = f"{control or '':<15}{name}"
+        _say(f"{next(ended):4}/{total}  {state:<13}{seconds:6.1f} s  {words}")
 
-        trials.run(bug_trials(here, took, request.stack, image), workers, judge)
-        if request.generated:
-            drawn = generated.qualify(
-                generated.Sample(request.generated, request.seed, workers),
-                trials,
-                load_predictions("embedded", catalogue),
-                Path(folder),
-                progress.add_fate,
-            )
+    async def run_healthy(trial: Trial) -> None:
+        outcome = await run_trial(trial)
+        if outcome.run is None:
+            raise Unqualifiable(f"{trial.name}: {outcome.trouble}")
+        expected = healthy.setdefault(trial.driver, outcome.results)
+        alarms.extend(false_alarms(outcome, expected))
+        tell("ended", outcome.duration_s, trial.name)
+
+    async def try_bug(bug: PlantedBug) -> Row:
+        if bug not in here:
+            words = f"needs the driver {bug.driver}, which is not available"
+            return Row(name=bug.name, control=bug.control, state="not run", reason=words)
+        trial = bug_trial(bug, stack, image)
+        outcome = await run_trial(trial)
+        row = judge(bug, outcome, healthy.get(trial.driver, {}))
+        if trial.to_first and outcome.run and row.state not in ("killed", "survived"):
+            # Another failure came first.
+            outcome = await run_trial(replace(trial, to_first=False))
+            row = judge(bug, outcome, healthy.get(trial.driver, {}))
+        tell(row.state, row.duration_s, row.name, row.control)
+        return row
+
+    async def try_change(change: generated.Drawn) -> Row:
+        row = await generated.try_change(change, healthy["embedded"])
+        tell(row.state, row.duration_s, row.name, row.control)
+        return row
+
+    _say(f"Planted bugs: {len(here)}. Healthy runs: {len(trials)}. Side by side: {workers}.")
+    side_by_side(trials, run_healthy, workers)
+    rows = side_by_side(bugs, try_bug, workers)
+    changes = side_by_side(drawing.changes, try_change, workers)
     return Qualification(
         commit=commit,
         code=code,
         started=started,
         duration_s=round(time.monotonic() - zero, 1),
-        stack=request.stack,
-        image=request.image,
-        selection=request.selection,
-        healthy_runs=len(healthy),
-        alarms=tuple(_alarms(healthy, catalogue)),
-        bugs=tuple(rows.get(bug.name) or row(bug, None, {}) for bug in bugs),
-        generated=drawn,
+        selection=tuple(selection),
+        healthy_runs=len(trials),
+        alarms=tuple(alarms),
+        bugs=tuple(rows),
+        engine=drawing.engine,
+        generated=tuple(changes),
     )
 
 
-def choose_bugs(request: Request, known: KnownBugs) -> list[PlantedBug]:
-    """The bugs to plant; Unqualifiable if the stack that was named is not available."""
-    if request.stack in known.absent:
-        raise Unqualifiable(known.absent[request.stack])
-    bugs = [] if request.mutants == (NONE,) else choose(known.mutants, request.mutants)
-    number, of = map(int, request.part.split("/"))
-    bugs = bugs[number - 1 :: of]
-    if request.stack == "auto":
-        return bugs
-    return [bug for bug in bugs if driver_for(bug, request.stack)]
+def split(patterns: str | None) -> list[str]:
+    """The patterns of --mutants, which commas separate."""
+    return [name.strip() for name in (patterns or "").split(",") if name.strip()]
 
 
-def _sound(driver: str, catalogue: Catalogue, healthy: Sequence[Outcome]) -> Mapping[str, Seen]:
-    """The results of a healthy stack: the predicted ones, else those of the first healthy run."""
-    runs = [outcome.run for outcome in healthy if outcome.run and outcome.trial.driver == driver]
-    return load_predictions(driver, catalogue) or (results(runs[0]) if runs else {})
+def narrowed(given: SimpleNamespace) -> list[str]:
+    """What narrows the qualification, in words; [] for all bugs on the stacks they need."""
+    words = {"part": given.shard, "stack": given.stack, "image": given.image}
+    named = [f"{name} {value}" for name, value in words.items() if value not in (None, "auto")]
+    return [*split(given.mutants), *named]
 
 
-def _alarms(healthy: Sequence[Outcome], catalogue: Catalogue) -> list[str]:
-    alarms = []
-    for outcome in healthy:
-        sound = _sound(outcome.trial.driver, catalogue, healthy)
-        for control, seen in results(outcome.run).items() if outcome.run else ():
-            expected = sound.get(control, Seen(verdict=Verdict.NOT_RUN))
-            if seen != expected and (is_judged(seen.verdict) or is_judged(expected.verdict)):
-                words = f"{seen.verdict.words} ({seen.observed}), not {expected.verdict.words}"
-                alarms.append(f"{outcome.trial.name}: {control} is {words}")
-    return alarms
+def _say(sentence: str) -> None:
+    sys.stdout.write(f"{printable(sentence)}\n")
+    sys.stdout.flush()
 
 
-class Progress:
-    """Prints a line for each run as it ends; without style for NO_COLOR and pipes."""
-
-    def __init__(self) -> None:
-        self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-        self._total = self._ended = self._judged = 0
-
-    def say(self, sentence: str) -> None:
-        """Print a sentence."""
-        self._console.print(Text(sentence))
-
-    def begin(self, mutants: int, healthy: int, workers: int) -> None:
-        """Print what is about to be done."""
-        self._total = mutants + healthy
-        self.say(f"Planted bugs: {mutants}. Healthy runs: {healthy}. Side by side: {workers}.")
-
-    def add_run(self, outcome: Outcome, row: Row | None) -> None:
-        """Print a run that ended."""
-        self._ended += 1
-        state = row.state if row else ("ended" if outcome.run else "stumbled")
-        words = f"{row.control:<15}{row.name}" if row else outcome.trial.name
-        self._print(f"{self._ended:4}/{self._total}", state, outcome.duration_s, words)
-        if row and row.escaped:
-            self.say(f"{'':12}{row.told.splitlines()[0][:200]}")
-
-    def add_fate(self, fate: Fate, total: int) -> None:
-        """Print a generated bug that was judged."""
-        self._judged += 1
-        words = f"{fate.control or '':<15}{fate}"
-        self._print(f"{self._judged:4}/{total}", fate.state, fate.duration_s, words)
-
-    def _print(self, number: str, state: str, seconds: float, words: str) -> None:
-        line = Text(f"{number}  ").append(f"{state:<13}", _STYLES.get(state, ""))
-        self._console.print(line.append(f"{seconds:6.1f} s  {words}"))
-
-    def end(self, record: Qualification, where: Path) -> None:
-        """Print the figures, what escaped, and what to do next."""
-        self.say(f"\n{record.sentence}")
-        for bug in record.escaped:
-            self.say(f"  {bug.state}: {bug.name}; meant for {bug.control}")
-        alive = record.generated.alive if record.generated else []
-        for fate in alive[:_LISTED]:
-            self.say(f"  {fate.state}, generated: {fate} {fate.told}".rstrip())
-        if len(alive) > _LISTED:
-            self.say(f"  and {len(alive) - _LISTED} more generated ones; all are in the record")
-        for alarm in record.alarms[:10]:
-            self.say(f"  false alarm: {alarm}")
-        word, style = ("QUALIFIED", "green") if record.passed else ("NOT QUALIFIED", "red")
-        if record.passed and not record.tried:
-            word = "NO FALSE ALARM"
-        self._console.print(Text(f"{word}.", f"bold {style}"), end=" ")
-        self.say(next_step(record))
-        self.say(f"Record: {where}")
+def _say_result(result: Qualification) -> None:
+    """Print the figures, what escaped, and what to do next."""
+    _say("")
+    _say(result.sentence)
+    for row in (*result.escaped, *result.generated):
+        if row.state not in ("killed", "equivalent"):
+            _say(f"  {row.state}: {row.control or 'generated'}: {row.name}: {row.reason[:200]}")
+    for alarm in result.alarms[:10]:
+        _say(f"  false alarm: {alarm}")
+    word = "QUALIFIED" if result.bugs else "NO FALSE ALARM"
+    _say(f"{word if result.passed else 'NOT QUALIFIED'}. {next_step(result)}")
+    _say(f"Record: {record.LATEST}")
 
 
-def next_step(record: Qualification) -> str:
+def next_step(result: Qualification) -> str:
     """What the reader should do now."""
-    if record.escaped:
+    if result.escaped:
         return "A control that let its bug live must be made to see it, before it is trusted."
-    if record.alarms:
+    if result.alarms:
         return "A healthy stack was accused: find out why before a verdict is trusted."
-    if record.count("not run"):
+    if result.missing:
         return "Some bugs need an engine: `drillbook images`, or --stack embedded to leave them."
-    if not record.tried:
+    if not result.bugs:
         return "No planted bug was tried, so nothing is said of the controls."
-    if record.selection:
+    if result.selection:
         return "The controls that these bugs are meant for can fail; the others were not tried."
     return "Every control can fail, and failed for its reason."
 
@@ -243,37 +309,27 @@ def next_step(record: Qualification) -> str:
 def main(given: SimpleNamespace) -> int:
     """0: every bug was caught by its control; 1: one was not; 2: some were not run."""
     # A supervisor's SIGTERM ends the command as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    progress = Progress()
-    request = Request(
-        stack=given.stack,
-        mutants=tuple(name.strip() for name in (given.mutants or "").split(",") if name.strip()),
-        part=given.shard or "1/1",
-        healthy=int(given.healthy),
-        workers=None if given.workers == "auto" else int(given.workers),
-        image=given.image,
-        generated=int(given.generated),
-        seed=int(given.seed),
-    )
-    if given.keep and (request.selection or not request.healthy):
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    selection = narrowed(given)
+    if given.keep and (selection or given.healthy == "0"):
         raise Unqualifiable(
             "--keep keeps whole qualifications: leave out --mutants, --shard, --stack, --image, "
             "and --healthy 0"
         )
+    if given.generated != "0" and given.stack == "containers":
+        raise Unqualifiable("--generated changes the reference backend: omit --stack containers")
     try:
-        record = qualify(request, progress)
+        result = qualify(given, selection)
     except KeyboardInterrupt:
-        progress.say("interrupted; nothing was recorded")
+        _say("interrupted; nothing was recorded")
         return UNDECIDED
-    LATEST.parent.mkdir(parents=True, exist_ok=True)
-    LATEST.write_text(text(record), encoding="utf-8")
-    progress.end(record, LATEST)
-    if given.keep and record.count("not run"):
-        progress.say("not kept: only a qualification in which every bug was run is")
+    record.write(result, record.LATEST)
+    _say_result(result)
+    if given.keep and result.missing:
+        _say("not kept: only a qualification in which every bug was run is")
     elif given.keep:
-        KEPT.write_text(text(record), encoding="utf-8")
-        update_readme(record)
-        progress.say("kept as reports/qualification.json, figures in README.md; commit both")
-    if record.escaped or record.alarms:
+        record.keep(result)
+        _say("kept as reports/qualification.json, figures in README.md; commit both")
+    if result.escaped or result.alarms:
         return FAILED
-    return PASSED if record.passed else UNDECIDED
+    return PASSED if result.passed else UNDECIDED

@@ -248,7 +248,7 @@ def test_an_answer_that_lacks_what_it_is_asked_for_is_an_answer(first_day, monke
 
 def plant(installation, folder, file, code):
     """Let the backend of an installation run with other code in one of its files."""
-    change = Drawn(file=file, definition="module", operator="by hand", number=1, code=code)
+    change = Drawn(file=file, name="module ByHand 1", code=code)
     installation.stack.plant["PYTHONPATH"] = os.pathsep.join(
         [str(copy_project(folder / "changed", change)), str(ROOT)]
     )

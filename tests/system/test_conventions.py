@@ -255,7 +255,6 @@ def test_every_planted_class_overrides_what_the_reference_backend_has():
 # Commands that run for as long as their caller waits.
 ENDLESS = {
     "drillbook/cli/commands.py",
-    "reports/qualification/generated.py",
     "reports/qualification/trial.py",
 }
 

@@ -1,34 +1,32 @@
 """Whether a planted bug died is judged by who turned, how, and in which words."""
 
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
 import pytest
 
 from drillbook.core.application import ROOT
 from drillbook.stack.driver_selection import Choice
 from fixtures.mutants.__main__ import plantable
 from fixtures.mutants.base import Mutant
-from reports.controls import load
 from reports.errors import Unqualifiable
-from reports.qualification import command, trial
+from reports.qualification import command
 from reports.qualification import record as records
-from reports.qualification.record import Qualification, Seen, code_digest, text
-from reports.qualification.trial import (
-    REFERENCE,
-    Outcome,
-    PlantedBug,
-    Trial,
-    Trials,
-    choose,
-    limit_s,
-    list_bugs,
-    results,
-    row,
-)
+from reports.qualification.command import PlantedBug, choose, judge, list_bugs
+from reports.qualification.record import Qualification, code_digest
+from reports.qualification.trial import REFERENCE, Outcome, Trial, run_trial, side_by_side
 from reports.verdict import Verdict
 from tests.support import sample_run
 
 RUN = sample_run.run()
-VIOLATED = next(one for one in RUN.controls if one.verdict is Verdict.VIOLATED)
+VIOLATED = next(control for control in RUN.controls if control.verdict is Verdict.VIOLATED)
 WORDS = next(spec.message for spec in VIOLATED.specs if spec.message)[:20]
+HEALTHY = {control.id: (Verdict.SATISFIED, None) for control in RUN.controls}
 
 
 def bug(**changes):
@@ -37,7 +35,6 @@ def bug(**changes):
         "control": VIOLATED.id,
         "where": "backend",
         "driver": "embedded",
-        "sentence": "it forgets <everything>",
         "turns": "violated",
         "says": WORDS,
     }
@@ -48,12 +45,10 @@ def outcome(run=RUN, trouble=""):
     return Outcome(Trial("embedded", "ForgetsEverything"), run, trouble, 1.5)
 
 
-@pytest.fixture
-def catalogue():
-    return load(ROOT / "suites" / "controls.toml")
-
-
-HEALTHY = {one.id: Seen(verdict=Verdict.SATISFIED) for one in RUN.controls}
+def with_verdict(verdict):
+    changed = VIOLATED.model_copy(update={"verdict": verdict})
+    others = [control for control in RUN.controls if control.id != VIOLATED.id]
+    return outcome(RUN.model_copy(update={"controls": (changed, *others)}))
 
 
 @pytest.mark.parametrize(
@@ -62,30 +57,38 @@ HEALTHY = {one.id: Seen(verdict=Verdict.SATISFIED) for one in RUN.controls}
         (bug(), outcome(), HEALTHY, "killed"),
         (bug(turns="contradicted"), outcome(), HEALTHY, "wrong reason"),
         (bug(says="words that no one said"), outcome(), HEALTHY, "wrong reason"),
-        (bug(), outcome(), results(RUN), "survived"),
+        (bug(), outcome(), outcome().results, "survived"),
         (bug(), outcome(None, "no evidence (exit code 3)"), HEALTHY, "stumbled"),
-        (bug(), None, HEALTHY, "not run"),
+        (bug(), with_verdict(Verdict.INCONCLUSIVE), HEALTHY, "stumbled"),
+        (bug(), with_verdict(Verdict.NOT_RUN), HEALTHY, "stumbled"),
     ],
 )
 def test_state_of_a_planted_bug(bug, ended, healthy, state):
-    assert row(bug, ended, healthy).state == state
+    assert judge(bug, ended, healthy).state == state
 
 
-@pytest.mark.parametrize("verdict", [Verdict.INCONCLUSIVE, Verdict.NOT_RUN])
-def test_bug_that_only_stops_the_check_is_not_caught(verdict):
-    stopped = VIOLATED.model_copy(update={"verdict": verdict})
-    others = [one for one in RUN.controls if one.id != VIOLATED.id]
-    run = RUN.model_copy(update={"controls": (stopped, *others)})
-    assert row(bug(), outcome(run), HEALTHY).state == "stumbled"
+def test_a_healthy_run_is_an_alarm_if_it_says_what_it_should_not():
+    assert command.false_alarms(outcome(), outcome().results) == []
+    sound = outcome().results | {VIOLATED.id: (Verdict.SATISFIED, None)}
+    [alarm] = command.false_alarms(outcome(), sound)
+    assert f"{VIOLATED.id} is violated" in alarm
 
 
 def test_bugs_are_chosen_by_name_control_or_place():
     every = [bug(), bug(name="Other", control="KEY-1", where="file")]
-    assert [one.name for one in choose(every, [])] == ["ForgetsEverything", "Other"]
+    assert choose(every, [], "1/1") == every
+    assert choose(every, ["none"], "1/1") == []
     for pattern in ("Oth*", "KEY-1", "file"):
-        assert [one.name for one in choose(every, [pattern])] == ["Other"]
+        assert choose(every, [pattern], "1/1") == every[1:]
     with pytest.raises(Unqualifiable, match=r"--mutants Othr fits none; did you mean Other"):
-        choose(every, ["Othr"])
+        choose(every, ["Othr"], "1/1")
+
+
+def test_parts_of_the_planted_bugs_have_each_bug_once():
+    known = list_bugs(None).mutants
+    parts = [choose(known, [], f"{number}/3") for number in (1, 2, 3)]
+    assert sorted(bug.name for part in parts for bug in part) == sorted(bug.name for bug in known)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
 @pytest.mark.parametrize(
@@ -96,14 +99,13 @@ def test_bugs_are_chosen_by_name_control_or_place():
         ("procedure", "embedded", "containers", "containers"),
         ("backend", "containers", "auto", "containers"),
         ("backend", "containers", "embedded", None),
-        ("file", "embedded", "auto", "files"),
         ("file", "embedded", "containers", None),
         ("remote", "remote", "embedded", "remote"),
         ("remote", "remote", "containers", None),
     ],
 )
 def test_bug_is_planted_where_it_can_be_seen(where, driver, wanted, placed):
-    assert trial.driver_for(bug(where=where, driver=driver), wanted) == placed
+    assert command.driver_for(bug(where=where, driver=driver), wanted) == placed
 
 
 @pytest.mark.parametrize(
@@ -121,87 +123,86 @@ def test_nothing_is_planted_inside_a_product_that_is_not_ours(where, driver, reh
     assert plantable(bug, None)
 
 
-def asked_of_healthy(stack, runs, **options):
-    bugs = [bug(), bug(name="Leaks", control="DEP-2", driver="containers")]
-    trials = trial.healthy_trials(bugs, stack, runs, "image", **options)
-    return [(one.driver, one.number, one.controls) for one in trials]
-
-
-def test_healthy_runs_are_asked_what_the_planted_bugs_are_about():
-    every = [("embedded", number, ()) for number in (1, 2, 3)]
-    few = [("containers", number, ("DEP-2",)) for number in (1, 2)]
-    assert asked_of_healthy("auto", 3) == every + few
-    assert asked_of_healthy("containers", 1) == [("containers", 1, ())]
-    assert asked_of_healthy("containers", 1, some=True) == [("containers", 1, ("DEP-2",))]
-    assert asked_of_healthy("embedded", 0) == []
-
-
-@pytest.mark.parametrize(("runs", "workers"), [(1, [2]), (2, [1, 1])])
-def test_a_single_healthy_run_is_shared_by_two_processes(runs, workers):
-    trials = trial.healthy_trials([bug()], "embedded", runs, None)
-    assert [one.workers for one in trials] == workers
+MIXED = [bug(), bug(name="Leaks", control="DEP-2", driver="containers")]
 
 
 @pytest.mark.parametrize(
-    ("where", "driver"),
-    [("auto", "embedded"), ("embedded", "embedded"), ("containers", "containers")],
+    ("bugs", "wanted", "runs", "asked"),
+    [
+        (MIXED, "auto", 1, [("embedded", (), 2), ("containers", ("DEP-2",), 1)]),
+        (MIXED, "containers", 1, [("containers", ("DEP-2",), 1)]),
+        (MIXED, "embedded", 2, [("embedded", (), 1)] * 2),
+        (MIXED, "embedded", 0, []),
+        ([], "auto", 2, [("embedded", (), 1)] * 2),
+        ([], "containers", 1, [("containers", (), 1)]),
+    ],
 )
-def test_healthy_runs_are_made_without_bugs_too(where, driver):
-    trials = trial.healthy_trials([], where, 2, "image", some=True)
-    assert [(one.driver, one.controls) for one in trials] == [(driver, ())] * 2
+def test_healthy_runs_are_of_the_stacks_that_bugs_are_planted_on(bugs, wanted, runs, asked):
+    trials = command.healthy_trials(bugs, wanted, runs, "image")
+    assert [(trial.driver, trial.controls, trial.workers) for trial in trials] == asked
+
+
+def test_a_bug_meets_the_control_meant_for_it_up_to_the_failure_that_it_must_cause():
+    trial = command.bug_trial(bug(control="KEY-3"), "embedded", None)
+    assert (trial.controls, trial.to_first) == (("KEY-3",), True)
+    assert "suites" not in trial.command
+    assert not command.bug_trial(bug(turns="contradicted"), "embedded", None).to_first
+    assert command.bug_trial(bug(driver="remote"), "auto", None).controls == ()
 
 
 def test_a_product_that_is_not_ours_is_waited_for_longer():
-    ours = [Trial("embedded"), Trial("containers", image=REFERENCE)]
-    assert {limit_s(one) for one in ours} == {900}
-    assert limit_s(Trial("containers", image="infisical/infisical:v0.160.0")) == 7200
+    assert {Trial("embedded").limit_s, Trial("containers", image=REFERENCE).limit_s} == {900}
+    assert Trial("containers", image="infisical/infisical:v0.160.0").limit_s == 7200
 
 
-def test_the_bug_whose_controls_take_longest_is_tried_first():
-    bugs = [bug(name="Quick", control="KEY-3"), bug(name="Slow", control="BKP-1")]
-    planned = trial.bug_trials(bugs, {"KEY-3": 1.0, "BKP-1": 9.0}, "embedded", None)
-    assert [one.mutant for one in planned] == ["Slow", "Quick"]
-
-
-def test_before_a_bug_stands_the_control_meant_for_it():
-    took = {"KEY-3": 1.0, "KEY-4": 3.0, "KEY-5": 2.0, "HLT-1": 0.1}
-    planned = trial.bug_trials([bug(control="KEY-3")], took, "embedded", None)
-    assert [one.controls for one in planned] == [("KEY-3",)]
-
-
-@pytest.mark.parametrize(
-    ("says", "first", "runs"),
-    [
-        (WORDS, RUN, [True]),
-        ("words that no one said", RUN, [True, False]),
-        (WORDS, None, [True]),
-        ("", RUN, [False]),
-    ],
-)
-def test_a_bug_ends_its_run_by_the_failure_that_is_meant_for_it(
-    catalogue, tmp_path, says, first, runs
-):
-    asked = []
-
-    class Given(Trials):
-        def execute(self, trial):
-            asked.append(trial.to_first)
-            return Outcome(trial, first, "", 1.5)
-
-    wanted = Trial("embedded", "ForgetsEverything", (VIOLATED.id,), says=says)
-    ended = Given(catalogue, tmp_path).attempt(wanted)
-    assert asked == runs
-    assert ended.duration_s == 1.5 * len(runs)
-
-
-def test_a_run_without_evidence_reports_its_last_lines(catalogue, tmp_path):
-    ended = Trials(catalogue, tmp_path).run(
-        [Trial("embedded", "NoSuchBug", ("HLT-1",))], 1, lambda _: None
-    )
-    assert ended[0].run is None
-    assert "no evidence (exit code 3)" in ended[0].trouble
-    assert "NoSuchBug" in ended[0].trouble
+def test_a_run_without_evidence_reports_its_last_lines(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ended = asyncio.run(run_trial(Trial("embedded", "NoSuchBug", ("HLT-1",))))
+    assert ended.run is None
+    assert "no evidence (exit code 3)" in ended.trouble
+    assert "NoSuchBug" in ended.trouble
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trial_that_takes_too_long_is_ended(monkeypatch):
+    monkeypatch.setattr(Trial, "limit_s", 0.1)
+    waits = "import time; time.sleep(60)"
+    monkeypatch.setattr(Trial, "command", [sys.executable, "-c", waits])
+    ended = asyncio.run(run_trial(Trial("embedded")))
+    assert (ended.timed_out, ended.trouble) == (True, "it did not end within 0.1 s")
+
+
+def test_at_most_as_many_trials_as_workers_run_at_once():
+    running, most = [], []
+
+    async def attempt(number):
+        running.append(number)
+        most.append(len(running))
+        await asyncio.sleep(0.01)
+        running.remove(number)
+        return number * 2
+
+    assert side_by_side([1, 2, 3, 4], attempt, 2) == [2, 4, 6, 8]
+    assert max(most) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_trials_and_leaves_nothing(number, tmp_path):
+    asked = ["--stack=embedded", "--mutants=KEY-3", "--healthy=0"]
+    with subprocess.Popen(
+        [ROOT / ".venv" / "bin" / "drillbook", "qualify", *asked],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+    ) as process:
+        while not list(tmp_path.glob("drillbook-qualify-*/output")):
+            time.sleep(0.1)
+        time.sleep(5)
+        process.send_signal(number)
+        printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert printed.endswith(b"interrupted; nothing was recorded\n")
+    assert [path for path in tmp_path.iterdir() if "cache" not in path.name] == []
 
 
 def record(*rows, **changes):
@@ -210,16 +211,15 @@ def record(*rows, **changes):
         "code": "1" * 64,
         "started": RUN.run.started,
         "duration_s": 12.0,
-        "stack": "auto",
         "healthy_runs": 30,
         "bugs": rows,
     }
     return Qualification.model_validate(fields | changes)
 
 
-CAUGHT = row(bug(), outcome(), HEALTHY)
-ESCAPED = row(bug(name="Escapes"), outcome(), results(RUN))
-ABSENT = row(bug(name="NotHere"), None, HEALTHY)
+CAUGHT = judge(bug(), outcome(), HEALTHY)
+ESCAPED = judge(bug(name="Escapes"), outcome(), outcome().results)
+ABSENT = CAUGHT.model_copy(update={"name": "NotHere", "state": "not run"})
 
 
 def test_qualified_means_every_bug_was_caught_without_a_false_alarm():
@@ -231,11 +231,10 @@ def test_qualified_means_every_bug_was_caught_without_a_false_alarm():
     assert record().passed, "healthy runs alone can be without an alarm"
 
 
-def test_record_reads_back_with_a_line_for_each_bug(tmp_path):
+def test_record_reads_back(tmp_path):
     kept = record(CAUGHT, ESCAPED)
-    (tmp_path / "record.json").write_text(text(kept))
-    assert records.load(tmp_path / "record.json") == kept
-    assert sum(line.startswith('  {"name"') for line in text(kept).splitlines()) == 2
+    records.write(kept, tmp_path / "runs" / "record.json")
+    assert records.load(tmp_path / "runs" / "record.json") == kept
 
 
 def test_the_sentence_counts_what_was_caught_and_what_was_not():
@@ -255,15 +254,15 @@ def attached(places):
 
 def test_a_bundle_says_of_which_code_the_qualification_was(places):
     assert attached(places) == {}
-    places[1].write_text(text(record(CAUGHT)))
+    records.write(record(CAUGHT), places[1])
     assert "This is about other code than that of this run" in attached(places)["qualification.txt"]
-    places[0].write_text(text(record(CAUGHT, code=code_digest())))
+    records.write(record(CAUGHT, code=code_digest()), places[0])
     assert "This is about the code of this run" in attached(places)["qualification.txt"]
 
 
 def test_a_part_or_a_qualification_that_lacks_bugs_is_not_attached(places):
     for part in (record(CAUGHT, selection=("SEC-*",)), record(CAUGHT, ABSENT)):
-        places[0].write_text(text(part))
+        records.write(part, places[0])
         assert attached(places) == {}
 
 
@@ -280,30 +279,40 @@ def test_figures_in_the_readme_are_those_of_the_kept_record():
     assert current == (records.wrap(kept) if kept else ""), "drillbook qualify --keep"
 
 
-def test_parts_of_the_planted_bugs_have_each_bug_once():
-    known = list_bugs(None)
-    parts = [
-        command.choose_bugs(command.Request(part=f"{number}/3"), known) for number in (1, 2, 3)
-    ]
-    names = [one.name for part in parts for one in part]
-    assert sorted(names) == sorted(one.name for one in known.mutants)
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+def test_what_is_kept_goes_into_the_readme(tmp_path, monkeypatch):
+    page = tmp_path / "README.md"
+    page.write_text("a\n<!-- qualification -->\nold\n<!-- end of qualification -->\nb\n")
+    monkeypatch.setattr(records, "README", page)
+    monkeypatch.setattr(records, "KEPT", tmp_path / "kept.json")
+    records.keep(record(CAUGHT))
+    assert "old" not in page.read_text()
+    assert records.wrap(record(CAUGHT)) in page.read_text()
+    assert records.load(tmp_path / "kept.json") == record(CAUGHT)
 
 
-def test_a_part_of_the_bugs_says_nothing_of_the_other_controls():
-    assert command.next_step(record(CAUGHT)).startswith("Every control can fail")
-    part = command.next_step(record(CAUGHT, selection=("KEY-3",)))
-    assert part == "The controls that these bugs are meant for can fail; the others were not tried."
+@pytest.mark.parametrize(
+    ("result", "advice"),
+    [
+        (record(CAUGHT), "Every control can fail"),
+        (record(CAUGHT, ESCAPED), "A control that let its bug live"),
+        (record(CAUGHT, ABSENT), "Some bugs need an engine"),
+        (record(CAUGHT, selection=("KEY-3",)), "The controls that these bugs are meant for"),
+        (record(), "No planted bug was tried"),
+    ],
+)
+def test_the_next_step_claims_no_more_than_was_tried(result, advice):
+    assert command.next_step(result).startswith(advice)
 
 
-def test_a_stack_or_an_image_that_was_named_makes_a_part():
-    assert not command.Request().selection
-    assert command.Request(stack="embedded").selection == ("stack embedded",)
-    named = command.Request(stack="containers", image="infisical:1").selection
-    assert named == ("stack containers", "image infisical:1")
-
-
-def test_without_a_planted_bug_nothing_is_said_of_controls():
-    assert command.next_step(record()) == (
-        "No planted bug was tried, so nothing is said of the controls."
-    )
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, []),
+        ({"stack": "embedded"}, ["stack embedded"]),
+        ({"mutants": "KEY-3, SEC-*", "shard": "1/2"}, ["KEY-3", "SEC-*", "part 1/2"]),
+        ({"stack": "containers", "image": "a:1"}, ["stack containers", "image a:1"]),
+    ],
+)
+def test_a_stack_or_an_image_that_was_named_makes_a_part(options, words):
+    given = {"mutants": None, "shard": None, "stack": "auto", "image": None}
+    assert command.narrowed(SimpleNamespace(**given | options)) == words
