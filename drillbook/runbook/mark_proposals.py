@@ -21,17 +21,17 @@ from drillbook.core.files import load_text, write_file
 from drillbook.runbook import shell
 from drillbook.runbook.document import SHELLS, Block, Document, without_prompts
 from drillbook.runbook.marks import marked_blocks
-from drillbook.runbook.rules import is_dump, is_restore, removes_volumes
+from drillbook.runbook.rules import RESTARTS, is_dump, is_restore, removes_volumes
 from drillbook.runbook.shell import Command
 
 _ALTERS_PASSWORD = re.compile(r"\bALTER\s+(?:USER|ROLE)\b.*\bPASSWORD\b", re.I | re.S)
-_RESTARTS = (("docker", "restart"), ("compose", "restart"))
+
 _LOGS = (("docker", "logs"), ("compose", "logs"))
 
 
 def _deploys(command: Command) -> bool:
     detached = bool({"-d", "--detach"} & {*command.words})
-    return command.words[:2] in _RESTARTS or (command.words[:2] == ("compose", "up") and detached)
+    return command.words[:2] in RESTARTS or (command.words[:2] == ("compose", "up") and detached)
 
 
 # A block does the first of these that one of its commands does: a restore may dump, drop and start.

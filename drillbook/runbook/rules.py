@@ -17,7 +17,7 @@ from drillbook.infisical import image_tags
 from drillbook.infisical.health_report import FLAGS
 from drillbook.infisical.settings import SENSITIVE, is_sample
 from drillbook.runbook.document import TEXTS, Block, Document, Kind, Statement
-from drillbook.runbook.shell import Command
+from drillbook.runbook.shell import Command, commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,10 @@ class Rule:
     write: str
     patterns: list[str] = field(default_factory=list)
     heading: str = "(?!)"
+    denial: str = ""
     spares: str = "(?!)"
     spares_section: str = "(?!)"
     code: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.title} [{self.id}, {self.control}]"
 
 
 class Found(NamedTuple):
@@ -44,12 +42,6 @@ class Found(NamedTuple):
 
     line: int
     words: str
-
-
-Finder = Callable[[Document], Iterator[Found]]
-Commands = Iterator[tuple[Statement, Command]]
-IsMistake = Callable[[Statement, Command], object]
-_FINDERS: dict[str, Finder] = {}
 
 
 @cache
@@ -79,51 +71,40 @@ def check(document: Document) -> list[tuple[Rule, Found]]:
     """Every mistake in a document, once per line and rule, in the order of lines."""
     found: dict[tuple[int, str], tuple[Rule, Found]] = {}
     for rule in rules().values():
-        finder = _FINDERS.get(rule.id)
-        for one in (*_words(rule, document), *(finder(document) if finder else ())):
-            found.setdefault((one.line, rule.id), (rule, one))
+        for mistake in _mistakes(rule, document):
+            found.setdefault((mistake.line, rule.id), (rule, mistake))
     return [found[key] for key in sorted(found)]
 
 
-def finds(id_: str) -> Callable[[Finder], Finder]:
-    """Register the function that finds the mistake with this id."""
-
-    def register(finder: Finder) -> Finder:
-        _FINDERS[id_] = finder
-        return finder
-
-    return register
-
-
-def finds_commands(
-    id_: str, *kinds: Callable[[Document], Commands]
-) -> Callable[[IsMistake], IsMistake]:
-    """Register the function that says which commands of these kinds are the mistake."""
-
-    def register(is_mistake: IsMistake) -> IsMistake:
-        _FINDERS[id_] = lambda document: (
-            Found(one.line, one.text)
-            for kind in kinds
-            for one, command in kind(document)
-            if is_mistake(one, command)
-        )
-        return is_mistake
-
-    return register
+def _mistakes(rule: Rule, document: Document) -> Iterator[Found]:
+    """The mistakes that this rule finds, by its patterns and by the tables below."""
+    yield from _words(rule, document)
+    if find := _FINDERS.get(rule.id):
+        yield from find(document)
+    if rule.id in _STATEMENTS:
+        kinds, mistake = _STATEMENTS[rule.id]
+        found = ((statement.line, mistake(statement)) for statement in document.claims(*kinds))
+        yield from (Found(line, words) for line, words in found if words)
+    if rule.id in _COMMANDS:
+        listed, is_mistake = _COMMANDS[rule.id]
+        for statement, command in listed(document):
+            if is_mistake(statement, command):
+                yield Found(statement.line, statement.text)
 
 
 def _words(rule: Rule, document: Document) -> Iterator[Found]:
-    spares = re.compile(f"{pattern('denies').pattern}|{rule.spares}", re.I)
-    section = cache(lambda one: re.search(rule.spares_section, one.text, re.I))
+    denial = rule.denial or pattern("denies").pattern
+    spares = re.compile(f"{denial}|{rule.spares}", re.I)
+    spared = cache(lambda section: re.search(rule.spares_section, section.text, re.I))
     kinds: tuple[Kind, ...] = (*TEXTS, "code") if rule.code else TEXTS
     for words in rule.patterns:
-        for one in document.claims(*kinds):
-            for match in re.finditer(words, one.text, re.I):
-                if not spares.search(_clause(match)) and not section(one.section):
-                    yield Found(one.line_at(match.start()), one.text)
-    for one in document.claims("heading"):
-        if re.search(rule.heading, one.text, re.I) and not section(one.section):
-            yield Found(one.line, one.text)
+        for statement in document.claims(*kinds):
+            for match in re.finditer(words, statement.text, re.I):
+                if not spares.search(_clause(match)) and not spared(statement.section):
+                    yield Found(statement.line_at(match.start()), statement.text)
+    for statement in document.claims("heading"):
+        if re.search(rule.heading, statement.text, re.I) and not spared(statement.section):
+            yield Found(statement.line, statement.text)
 
 
 def _clause(match: re.Match[str]) -> str:
@@ -136,9 +117,9 @@ def _clause(match: re.Match[str]) -> str:
 
 # Keys and passwords ------------------------------------------------------------------------------
 
-_LENGTH = 32
+_KEY_LENGTH = 32
 # A random value has at least so many different characters.
-_FEWEST = 8
+_FEWEST_CHARACTERS = 8
 
 
 class Generated(NamedTuple):
@@ -153,141 +134,96 @@ class Generated(NamedTuple):
 
 def _generated(document: Document) -> Iterator[Generated]:
     subject, leads_to = pattern("subject"), pattern("for_subject")
-    for one in document.claims(*TEXTS, "code"):
-        start = 0
-        for match in pattern("generator").finditer(one.text):
+    for statement in document.claims(*TEXTS, "code"):
+        text, start = statement.text, 0
+        for match in pattern("generator").finditer(text):
             form = "hex" if "hex" in (match[1], match[3]) else "base64"
             count = int(match[2] or match[4])
-            before, after = one.text[start : match.start()], one.text[match.end() :][:60]
+            before, after = text[start : match.start()], text[match.end() :][:60]
             start = match.end()
             named = subject.match(after, (leads_to.match(after) or match).end())
-            subjects = [*subject.finditer(before)] or [*subject.finditer(one.lead)]
+            subjects = [*subject.finditer(before)] or [*subject.finditer(statement.lead)]
             said = re.split(r"[;.!|]\s", before)[-1] + re.split(r"[;.!|]\s", after)[0]
             if (named or subjects) and not has(said, "denies"):
                 characters = 2 * count if form == "hex" else -(-count // 3) * 4
                 made_for = (named or subjects[-1])[0].lower()
-                yield Generated(one, one.line_at(match.start()), form, characters, made_for)
+                line = statement.line_at(match.start())
+                yield Generated(statement, line, form, characters, made_for)
 
 
-@finds("key-format")
-def _key_format(document: Document) -> Iterator[Found]:
+def _find_keys_of_wrong_length(document: Document) -> Iterator[Found]:
     if has(document.text, "fips"):
         return  # there base64 of 32 bytes is right
     for made in _generated(document):
         key = re.fullmatch(r"(?:infisical_)?encryption[ _]keys?", made.subject)
-        if key and made.characters != _LENGTH:
+        if key and made.characters != _KEY_LENGTH:
             yield Found(made.line, made.statement.text)
-    for one in document.claims(*TEXTS):
-        for match in pattern("more_than_32").finditer(one.text):
-            if not has(_clause(match), "denies"):
-                yield Found(one.line_at(match.start()), one.text)
 
 
-@finds("password-in-address")
-def _password_in_address(document: Document) -> Iterator[Found]:
+def _find_passwords_in_addresses(document: Document) -> Iterator[Found]:
     for made in _generated(document):
         raw = made.form == "base64" and not has(made.statement.section.text, "encodes")
         if raw and pattern("database_password").fullmatch(made.subject):
             yield Found(made.line, made.statement.text)
 
 
-@finds("key-rotation")
-def _cure_by_another_key(document: Document) -> Iterator[Found]:
-    """Finds a new key as the cure of a wrong one in a table of symptoms, and regular rotation."""
-    for one in document.claims("row"):
-        *causes, cure = (cell.strip() for cell in one.text.split("|"))
-        key = re.search(r"\b(?:INFISICAL_)?ENCRYPTION_KEY\b", " ".join(causes))
-        if key and has(cure, "renews") and not has(f"{one.lead} {one.text}", "new_instance"):
-            yield Found(one.line, one.text)
-    for one in document.claims("sentence"):
-        match = has(one.text, "rotates_regularly")
-        if match and not has(_clause(match), "denies"):
-            yield Found(one.line_at(match.start()), one.text)
+def _renews_the_key(statement: Statement) -> str:
+    """Regular rotation, and a new key as the cure of a wrong one in a table of symptoms."""
+    text = statement.text
+    if statement.kind == "sentence":
+        match = has(text, "rotates_regularly")
+        return text if match and not has(_clause(match), "denies") else ""
+    *causes, cure = (cell.strip() for cell in text.split("|"))
+    key = re.search(r"\b(?:INFISICAL_)?ENCRYPTION_KEY\b", " ".join(causes))
+    renewed = key and has(cure, "renews") and not has(f"{statement.lead} {text}", "new_instance")
+    return text if renewed else ""
 
 
-@finds("key-purpose")
-def _list_of_encrypting_keys(document: Document) -> Iterator[Found]:
-    for one in document.claims("sentence", "row"):
-        named = re.match(r"\W*(?:AUTH_SECRET|JWT_\w*SECRET\w*)\b", one.text)
-        if named and has(one.lead, "listing_of_keys") and not has(one.lead + one.text, "denies"):
-            yield Found(one.line, f"{one.lead} {one.text}")
+def _lists_as_encrypting(statement: Statement) -> str:
+    words = f"{statement.lead} {statement.text}"
+    named = re.match(r"\W*(?:AUTH_SECRET|JWT_\w*SECRET\w*)\b", statement.text)
+    listed = named and has(statement.lead, "listing_of_keys")
+    return words if listed and not has(words, "denies") else ""
 
 
-@finds("key-required")
-def _key_required(document: Document) -> Iterator[Found]:
-    for one in document.claims("code", "sentence", "row"):
-        if re.match(r"\W*JWT_(?:AUTH|REFRESH|SERVICE|SIGNUP|PROVIDER_AUTH)_SECRET\b", one.text):
-            near = one.text if one.kind != "code" else ""
-            said = [text for text in (near, one.lead, one.section.title) if has(text, "required")]
-            if said and not has(f"{said[0]} {one.text} {one.lead}", "optional"):
-                yield Found(one.line, f"{said[0]}: {one.text}")
+def _says_required(statement: Statement) -> str:
+    text, lead = statement.text, statement.lead
+    near = text if statement.kind != "code" else ""
+    said = [words for words in (near, lead, statement.section.title) if has(words, "required")]
+    named = re.match(r"\W*JWT_(?:AUTH|REFRESH|SERVICE|SIGNUP|PROVIDER_AUTH)_SECRET\b", text)
+    required = named and said and not has(f"{said[0]} {text} {lead}", "optional")
+    return f"{said[0]}: {text}" if required else ""
 
 
-@finds("key-sample")
-def _key_sample(document: Document) -> Iterator[Found]:
-    for one in document.claims(*TEXTS, "code"):
-        given = pattern("sample").findall(one.text)
-        if one.setting and one.setting[0] in (*SENSITIVE, "DB_PASSWORD"):
-            given = [one.setting[1]]
-        if any(map(is_sample, given)):
-            disclaimed = has(f"{one.text} {one.lead}", "denies", "known_sample")
-            if not disclaimed and not has(one.section.text, "disclaims"):
-                yield Found(one.line, one.text)
+def _has_a_sample(statement: Statement) -> str:
+    values = pattern("sample").findall(statement.text)
+    if statement.setting and statement.setting[0] in (*SENSITIVE, "DB_PASSWORD"):
+        values = [statement.setting[1]]
+    disclaimed = has(f"{statement.text} {statement.lead}", "denies", "known_sample")
+    used = any(map(is_sample, values)) and not disclaimed
+    return statement.text if used and not has(statement.section.text, "disclaims") else ""
 
 
-@finds("key-in-document")
-def _key_in_document(document: Document) -> Iterator[Found]:
-    for one in document.claims(*TEXTS, "code"):
-        for match in pattern("key_written_out").finditer(one.text):
-            varied = len(set(match[1])) >= _FEWEST and "0123456789" not in match[1]
-            if varied and not is_sample(match[1]) and not has(one.lead, "known_sample"):
-                yield Found(one.line_at(match.start()), one.text)
+def _find_written_keys(document: Document) -> Iterator[Found]:
+    for statement in document.claims(*TEXTS, "code"):
+        for match in pattern("key_written_out").finditer(statement.text):
+            varied = len(set(match[1])) >= _FEWEST_CHARACTERS and "0123456789" not in match[1]
+            if varied and not is_sample(match[1]) and not has(statement.lead, "known_sample"):
+                yield Found(statement.line_at(match.start()), statement.text)
 
 
-# The database's password -------------------------------------------------------------------------
+# Commands ----------------------------------------------------------------------------------------
 
-
-@finds("password-restart")
-def _password_restart(document: Document) -> Iterator[Found]:
-    for one in document.claims(*TEXTS, "command", "code"):
-        typed = f"{one.text}\n{one.command.here if one.command else ''}"
-        if has(typed, "alters", "alters_by_prompt"):
-            later = _from(one, _around(one))
-            restarts = [it for it in later if not it.denied and _is_restart(it)]
-            if restarts and not any(has(it.text, "redeploys") for it in later):
-                first = next((it for it in restarts if it.command), restarts[0])
-                yield Found(first.line, first.text)
-
-
-def _is_restart(one: Statement) -> bool:
-    if not one.command:
-        said = one.kind in TEXTS and has(one.text, "restart")
-        return bool(said) and not has(one.text, "denies")
-    words = one.command.words
-    alone = has(" ".join(words[2:]), "neighbour") and "backend" not in " ".join(words)
-    return words[:2] in _RESTARTS and not alone
-
-
-@finds("variable-restart")
-def _variable_restart(document: Document) -> Iterator[Found]:
-    for one in document.claims(*TEXTS):
-        if has(one.text, "changes_variable") and not has(one.text, "denies"):
-            later = _from(one, one.section.statements)
-            keeps = [it for it in later if it.command and it.command.words[:2] in _RESTARTS]
-            restart = next((it for it in keeps if not it.denied), None)
-            if restart and not any(has(it.text, "takes_variable") for it in later):
-                yield Found(restart.line, restart.text)
-
-
-# Backup and restore ------------------------------------------------------------------------------
-
+Commands = Iterator[tuple[Statement, Command]]
 _UNPACKS = {
     *("cat", "zcat", "gunzip", "gzip", "zstd", "zstdcat", "lz4", "xz", "xzcat"),
     *("age", "gpg", "aws", "pv", "openssl"),
 }
-_RESTARTS = (("docker", "restart"), ("compose", "restart"))
+RESTARTS = (("docker", "restart"), ("compose", "restart"))
 _STARTS = (("docker", "start"), ("compose", "up"), ("compose", "start"))
 _UP = (*_STARTS, ("docker", "run"))
+# Only the first hundred of each kind: each is compared with all statements around it.
+_MOST = 100
 
 
 def is_restore(command: Command, dumped: Collection[str] = ()) -> bool:
@@ -314,27 +250,27 @@ def removes_volumes(command: Command) -> bool:
     return command.words[:2] == ("compose", "down") and bool(removing)
 
 
-# Only the first hundred of each kind: each is compared with all statements around it.
-_MOST = 100
-
-
 def _dumps(document: Document) -> Commands:
     return itertools.islice((pair for pair in document.commands() if is_dump(pair[1])), _MOST)
 
 
 def _restores(document: Document) -> Commands:
-    files = [command.option("-f", "--file") or command.writes for _, command in _dumps(document)]
-    dumped = {Path(one).name for one in files if one and "$" not in one}
-    found = (it for it in document.commands() if is_restore(it[1], dumped))
+    targets = [command.option("-f", "--file") or command.writes for _, command in _dumps(document)]
+    dumped = {Path(target).name for target in targets if target and "$" not in target}
+    found = (pair for pair in document.commands() if is_restore(pair[1], dumped))
     return itertools.islice(found, _MOST)
 
 
-def _around(one: Statement) -> list[Statement]:
+def _dumps_and_restores(document: Document) -> Commands:
+    return itertools.chain(_restores(document), _dumps(document))
+
+
+def _around(statement: Statement) -> list[Statement]:
     """The statements of the procedure that a statement is part of."""
-    section = one.section
-    if one.listed and has(one.lead, "label"):
+    section = statement.section
+    if statement.listed and has(statement.lead, "label"):
         # `- restore: …` in a list of commands is a procedure of its own.
-        return [it for it in section.statements if it.line == one.line]
+        return [it for it in section.statements if it.line == statement.line]
     while section.parent and (
         has(section.title, "step_title")
         or (section.parent.level > 1 and has(section.parent.title, "backup_chapter"))
@@ -343,20 +279,20 @@ def _around(one: Statement) -> list[Statement]:
     return section.statements
 
 
-def _from(one: Statement, among: list[Statement]) -> list[Statement]:
-    return among[among.index(one) :]
+def _from(statement: Statement, among: list[Statement]) -> list[Statement]:
+    return among[among.index(statement) :]
 
 
-def _before(one: Statement, among: list[Statement]) -> list[Statement]:
-    return among[: among.index(one)]
+def _before(statement: Statement, among: list[Statement]) -> list[Statement]:
+    return among[: among.index(statement)]
 
 
 def _last(statements: list[Statement], is_so: Callable[[Statement], object]) -> int:
-    return max((at for at, one in enumerate(statements) if is_so(one)), default=-1)
+    return max((at for at, it in enumerate(statements) if is_so(it)), default=-1)
 
 
-def _says(one: Statement, name: str) -> bool:
-    return one.kind in (*TEXTS, "command") and bool(has(one.text, name))
+def _says(statement: Statement, name: str) -> bool:
+    return statement.kind in (*TEXTS, "command") and bool(has(statement.text, name))
 
 
 def _names_neighbours(command: Command | None) -> bool:
@@ -366,38 +302,79 @@ def _names_neighbours(command: Command | None) -> bool:
     return bool(named) and all(has(word, "neighbour") for word in named)
 
 
-def _starts_backend(one: Statement) -> bool:
-    if not one.command:
-        return one.kind in ("sentence", "comment") and bool(has(one.text, "starts"))
-    return one.command.words[:2] in _STARTS and not _names_neighbours(one.command)
+# The database's password -------------------------------------------------------------------------
 
 
-@finds("restore-not-empty")
-def _restore_not_empty(document: Document) -> Iterator[Found]:
+def _find_restarts_after_a_password(document: Document) -> Iterator[Found]:
+    for statement in document.claims(*TEXTS, "command", "code"):
+        here = statement.command.here if statement.command else ""
+        if has(f"{statement.text}\n{here}", "alters", "alters_by_prompt"):
+            yield from _restarts(_from(statement, _around(statement)), "redeploys", _is_restart)
+
+
+def _find_restarts_after_a_variable(document: Document) -> Iterator[Found]:
+    for statement in document.claims(*TEXTS):
+        if has(statement.text, "changes_variable") and not has(statement.text, "denies"):
+            later = _from(statement, statement.section.statements)
+            yield from _restarts(later, "takes_variable", _restarts_something)
+
+
+def _restarts(
+    later: list[Statement], deploys: str, is_restart: Callable[[Statement], object]
+) -> Iterator[Found]:
+    """The first restart, of a command if there is one, unless what is said later deploys."""
+    restarts = [it for it in later if not it.denied and is_restart(it)]
+    if restarts and not any(has(it.text, deploys) for it in later):
+        first = next((it for it in restarts if it.command), restarts[0])
+        yield Found(first.line, first.text)
+
+
+def _restarts_something(statement: Statement) -> bool:
+    return statement.command is not None and statement.command.words[:2] in RESTARTS
+
+
+def _is_restart(statement: Statement) -> bool:
+    if not statement.command:
+        said = statement.kind in TEXTS and has(statement.text, "restart")
+        return bool(said) and not has(statement.text, "denies")
+    words = " ".join(statement.command.words[2:])
+    alone = has(words, "neighbour") and "backend" not in words
+    return _restarts_something(statement) and not alone
+
+
+# Backup and restore ------------------------------------------------------------------------------
+
+
+def _starts_backend(statement: Statement) -> bool:
+    if not statement.command:
+        return statement.kind in ("sentence", "comment") and bool(has(statement.text, "starts"))
+    starts = statement.command.words[:2] in _STARTS
+    return starts and not _names_neighbours(statement.command)
+
+
+def _find_restores_over_data(document: Document) -> Iterator[Found]:
     dumped_clean = any({"--clean", "-c"} & set(command.words) for _, command in _dumps(document))
-    for one, command in _restores(document):
+    for statement, command in _restores(document):
         clean = {"--clean", "-c", "--create", "-C"} & set(command.words)
         if dumped_clean or (clean and command.program == "pg_restore"):
             continue
-        around = _around(one)
-        before, after = _before(one, around), _from(one, around)
+        around = _around(statement)
+        before, after = _before(statement, around), _from(statement, around)
         emptied = _last(before, lambda it: _says(it, "empties"))
         started = _last(before, lambda it: it.command and _starts_backend(it))
-        elsewhere = {it.line for it in after if it.command and _says(it, "empties")}
-        says_so = any(
-            it.kind in TEXTS and it.line not in elsewhere and _says(it, "empties") for it in after
-        )
-        says_so = says_so or bool(has(one.section.title, "empties"))
+        emptying = [it for it in after if _says(it, "empties")]
+        typed = {it.line for it in emptying if it.command}
+        says_so = any(it.line not in typed for it in emptying)
+        says_so = says_so or bool(has(statement.section.title, "empties"))
         if emptied < started or (emptied < 0 and not says_so):
-            yield Found(one.line, one.text)
+            yield Found(statement.line, statement.text)
 
 
-@finds_commands("restore-running", _restores)
-def _restores_while_running(one: Statement, command: Command) -> bool:
+def _restores_while_running(statement: Statement, command: Command) -> bool:
     names = [word for word in command.words[1:] if not {"/", "."} & {*word}]
     if any(has(word, "other_database") for word in names):
         return False  # it fills a database that the backend does not use
-    before = _before(one, _around(one))
+    before = _before(statement, _around(statement))
     ups = [it for it in before if it.command and it.command.words[:2] in _UP]
     alone = any(_names_neighbours(it.command) for it in ups)
     alone = alone or any(_says(it, "starts_neighbours") for it in before)
@@ -405,133 +382,90 @@ def _restores_while_running(one: Statement, command: Command) -> bool:
     return _last(before, _starts_backend) > stopped or (stopped < 0 and not alone)
 
 
-@finds_commands("restore-errors", _restores)
-def _goes_on_after_errors(one: Statement, command: Command) -> bool:
-    return command.program == "psql" and "ON_ERROR_STOP" not in f"{one.script}{one.text}"
+def _goes_on_after_errors(statement: Statement, command: Command) -> bool:
+    typed = f"{statement.script}{statement.text}"
+    return command.program == "psql" and "ON_ERROR_STOP" not in typed
 
 
-@finds_commands("restore-no-input", _restores)
 def _reads_nothing(_: Statement, command: Command) -> object:
     inside = command.inside if command.reads or command.fed_by else None
     deaf = inside and not inside.options.has("i", "interactive", "stdin")
     return inside and inside.engine != "compose" and deaf
 
 
-@finds_commands("terminal", _restores, _dumps)
 def _goes_through_a_terminal(_: Statement, command: Command) -> object:
     moved = command.reads or command.fed_by or command.writes or command.feeds
     inside = command.inside if moved else None
     return inside and inside.engine == "docker" and inside.options.has("t", "tty")
 
 
-@finds_commands("dump-pipe", _dumps)
-def _is_piped_without_pipefail(one: Statement, command: Command) -> object:
-    before = _before(one, one.section.statements)
-    text = one.script + "".join(it.text for it in before if it.kind != "code")
+def _is_piped_without_pipefail(statement: Statement, command: Command) -> object:
+    before = _before(statement, statement.section.statements)
+    text = statement.script + "".join(it.text for it in before if it.kind != "code")
     return command.feeds and not re.search("pipefail|PIPESTATUS", text)
 
 
-@finds_commands("dump-in-volume", _dumps)
 def _is_written_into_the_volume(_: Statement, command: Command) -> object:
     target = command.option("-f", "--file") or command.writes or ""
     return re.match(r"/var/lib/(postgresql|docker/volumes)/", target)
 
 
-@finds_commands("volume-copy", Document.commands)
-def _copies_files_of_database(one: Statement, _: Command) -> bool:
-    if not (has(one.text, "copies_files") and has(one.text, "volume_of_database")):
+def _copies_files_of_database(statement: Statement, _: Command) -> bool:
+    if not (has(statement.text, "copies_files") and has(statement.text, "volume_of_database")):
         return False
-    return not any(_says(it, "stops") for it in _before(one, _around(one)))
+    return not any(_says(it, "stops") for it in _before(statement, _around(statement)))
 
 
-@finds("dump-service")
-def _dump_service(document: Document) -> Iterator[Found]:
-    services = {
-        found
-        for block in document.blocks
-        if re.search(r"^services:", block.text, re.M)
-        for found in re.findall(r"^ {2,4}([\w.-]+):\s*$", block.text, re.M)
-    }
-    if not services and has(document.text, "names_services"):
-        services = {"backend", "db", "redis", "db-migration"}
-    programs = {"pg_dump", "pg_dumpall", "psql", "pg_restore", "createdb", "dropdb", "redis-cli"}
-    for one, command in document.commands():
-        inside = command.inside if services and command.program in programs else None
-        if inside and inside.engine == "compose" and inside.target not in {*services, ""}:
-            yield Found(one.line, one.text)
+def _is_not_checked(statement: Statement, _: Command) -> bool:
+    job = statement.scheduled or statement.script.startswith("#!")
+    return job and not has(statement.script, "checks")
 
 
-@finds("backup-without-key")
-def _backup_without_key(document: Document) -> Iterator[Found]:
-    texts = [one.text for one in document.claims(*TEXTS)]
+def _find_chapters_without_key(document: Document) -> Iterator[Found]:
+    texts = [statement.text for statement in document.claims(*TEXTS)]
     if any(has(text, "names_key") and has(text, "backup_title") for text in texts):
         return
-    dumps = [one for one, _ in _dumps(document)]
-    for one in document.claims("heading"):
-        section = one.section
+    dumps = [statement for statement, _ in _dumps(document)]
+    for heading in document.claims("heading"):
+        section = heading.section
         above = section.parent.title if section.parent else ""
         if has(section.title, "backup_title") and not has(above, "backup_title"):
             dumped = any(it.section.within(section) for it in dumps)
             if dumped and not has(section.text, "names_key"):
-                yield Found(one.line, one.text)
+                yield Found(heading.line, heading.text)
 
 
-@finds_commands("job-without-check", _dumps)
-def _is_not_checked(one: Statement, _: Command) -> bool:
-    job = one.scheduled or one.script.startswith("#!")
-    return job and not has(one.script, "checks")
-
-
-@finds_commands("redis-dump", Document.commands)
-def _is_overwritten_at_shutdown(one: Statement, command: Command) -> bool:
-    target = command.words[-1] if command.words else ""
-    host = command.words[:1] == ("cp",) and has(target, "redis_place")
-    container = command.words[1:2] == ("cp",) and ":" in target
-    if "rdb" not in one.text or not (host or container):
-        return False
-    steps = [it for it in one.section.statements if it.command and not it.denied]
-    ended_before = any(map(_ends_redis, _before(one, steps)))
-    return any(map(_ends_redis, _from(one, steps))) and not ended_before
-
-
-def _ends_redis(one: Statement) -> bool:
-    words = one.command.words if one.command else ()
-    named = [word for word in words[2:] if not word.startswith("-")]
-    ours = not named or any(re.search(r"redis|cache|\$", word) for word in named)
-    return bool({"restart", "stop", "down"} & set(words[1:3])) and ours
-
-
-@finds("upgrade-without-backup")
-def _upgrade_without_backup(document: Document) -> Iterator[Found]:
+def _find_upgrades_without_backup(document: Document) -> Iterator[Found]:
     saves = pattern("saves").pattern
     saved = rf"(?:{saves})[^.;]*\b(?:before|prior)\b|\bbefore\b[^.;]*(?:{saves})"
-    texts = [one.text for one in document.claims(*TEXTS)]
-    ahead = [one for one in texts if re.search(saved, one, re.I) and not has(one, "goes_back_by")]
-    if any(has(one, "upgrade", "changes") for one in ahead):
+    texts = [statement.text for statement in document.claims(*TEXTS)]
+    ahead = [text for text in texts if re.search(saved, text, re.I)]
+    if any(has(it, "upgrade", "changes") and not has(it, "goes_back_by") for it in ahead):
         return
-    for one, command in document.commands():
-        section = one.section
+    for statement, command in document.commands():
+        section, near = statement.section, statement.section.statements
         around = section.parent if section.parent and section.parent.level > 1 else section
-        said = f"{section.title} {one.lead} {around.title}"
-        pulls = command.words[:2] == ("compose", "pull")
-        near = _around(one) if one.listed else section.statements
-        after = [it.command for it in _from(one, near) if it.command]
-        starts = any(it.words[:2] == ("compose", "up") for it in after)
-        text = "\n".join(it.text for it in near) if one.listed else section.text
-        if pulls and starts and has(said, "upgrade") and not has(text, "saves"):
-            yield Found(one.line, one.text)
+        said = f"{section.title} {statement.lead} {around.title}"
+        text = section.text
+        if statement.listed:
+            near = _around(statement)
+            text = "\n".join(it.text for it in near)
+        later = [it.command.words[:2] for it in _from(statement, near) if it.command]
+        pulls = command.words[:2] == ("compose", "pull") and ("compose", "up") in later
+        if pulls and has(said, "upgrade") and not has(text, "saves"):
+            yield Found(statement.line, statement.text)
 
 
-@finds_commands("wipe-as-cure", Document.commands)
-def _is_a_wipe_as_cure(one: Statement, command: Command) -> bool:
+def _is_a_wipe_as_cure(statement: Statement, command: Command) -> bool:
     if not (removes_volumes(command) or _removes_files_of_database(command)):
         return False
-    section, titles = one.section, ""
+    section, titles = statement.section, ""
     while section.level > 1 and section.parent:
         titles += f"{section.title}\n"
         section = section.parent
-    saved = any(_says(it, "saves") for it in _before(one, one.section.statements))
-    announced = has(one.lead, "wipe_is_said") and not has(titles, "trouble")
+    before = _before(statement, statement.section.statements)
+    saved = any(_says(it, "saves") for it in before)
+    announced = has(statement.lead, "wipe_is_said") and not has(titles, "trouble")
     return not (saved or announced or has(titles, "wipe_is_meant"))
 
 
@@ -561,55 +495,52 @@ def _picked(command: Command) -> str:
     return "" if re.search(r"^\^|[$]|<[^>]*>|[a-z0-9]{20,}", picked) else picked
 
 
-@finds_commands("selector", Document.commands)
-def _destroys_by_a_word(one: Statement, command: Command) -> bool:
+def _sources(statement: Statement, command: Command) -> list[Command]:
+    """The commands whose output is among a command's arguments, at once or by a variable."""
+    texts = [word for word in command.words if "$(" in word or "`" in word]
+    for name in re.findall(r"\$\{?(\w+)", " ".join(command.words)):
+        texts += re.findall(rf"(?m)\b{name}(?:=| in )(.*)", statement.script)[:1]
+    return [*command.upstream(), *commands("\n".join(texts), statement.line)]
+
+
+def _destroys_by_a_word(statement: Statement, command: Command) -> bool:
     words = command.words
     if words[:1] != ("docker",) or not {"stop", "rm", "kill", "prune"} & set(words[1:3]):
         return False
-    picked = [*command.sources, *command.upstream()]
-    narrowed = any(it.program in ("grep", "awk") or "filter" in it.text for it in picked)
-    everything = any(map(_lists, picked)) and not narrowed
+    sources = _sources(statement, command)
+    narrowed = any(it.program in ("grep", "awk") or "filter" in it.text for it in sources)
+    everything = any(map(_lists, sources)) and not narrowed
     volumes = "prune" in words and (words[1] == "volume" or "--volumes" in words)
-    prunes = volumes and "label" not in one.text
-    return any(map(_picked, picked)) or everything or prunes
+    prunes = volumes and "label" not in statement.text
+    return any(map(_picked, sources)) or everything or prunes
 
 
-@finds("container-name")
-def _container_name(document: Document) -> Iterator[Found]:
-    commands = list(document.commands()) if "coolify" in document.text.lower() else []
-    destroying = {one.line for one, command in commands if _destroys_by_a_word(one, command)}
-    for one, command in commands:
+def _find_words_in_no_name(document: Document) -> Iterator[Found]:
+    pairs = list(document.commands()) if "coolify" in document.text.lower() else []
+    destroying = {statement.line for statement, it in pairs if _destroys_by_a_word(statement, it)}
+    for statement, command in pairs:
         words = set(re.findall(r"[a-z]{2,}", _picked(command).lower()))
-        if words - {"backend", "db", "redis", "postgres"} and one.line not in destroying:
-            yield Found(one.line, one.text)
+        if words - {"backend", "db", "redis", "postgres"} and statement.line not in destroying:
+            yield Found(statement.line, statement.text)
 
 
-@finds("image-tag")
-def _image_tag(document: Document) -> Iterator[Found]:
+def _find_misleading_tags(document: Document) -> Iterator[Found]:
     spares = re.compile(rules()["image-tag"].spares, re.I)
-    for one in document.claims(*TEXTS, "code"):
-        declares = one.kind == "code" and has(one.text, "declares_image")
-        for match in pattern("image").finditer(one.text):
+    for statement in document.claims(*TEXTS, "code"):
+        declares = statement.kind == "code" and has(statement.text, "declares_image")
+        for match in pattern("image").finditer(statement.text):
             name, tag, digest = match.groups()
             unnamed = not tag and declares and "infisical" in name
             misleads = unnamed or (tag and (tag == "latest" or any(image_tags.of_tag(match[0]))))
-            said = _clause(match) + one.lead
+            said = _clause(match) + statement.lead
             if misleads and not digest and not has(said, "denies") and not spares.search(said):
-                yield Found(one.line_at(match.start()), one.text)
+                yield Found(statement.line_at(match.start()), statement.text)
 
 
-@finds("helm-rollback")
-def _goes_back_without_data(document: Document) -> Iterator[Found]:
-    for one, command in document.commands():
-        release = "".join(command.words[2:3])
-        ours = not release or re.search(r"infisical|secret|[$<-]", release)
-        if command.words[:2] == ("helm", "rollback") and ours:
-            yield Found(one.line, one.text)
-    for one in document.claims(*TEXTS):
-        match = has(one.text, "goes_back")
-        alone = match and not has(_clause(match), "goes_back_with_data")
-        if match and alone and not has(one.section.text, "restores_backup"):
-            yield Found(one.line_at(match.start()), one.text)
+def _goes_back_by_helm(_: Statement, command: Command) -> object:
+    release = "".join(command.words[2:3])
+    ours = not release or re.search(r"infisical|secret|[$<-]", release)
+    return command.words[:2] == ("helm", "rollback") and ours
 
 
 # The health report -------------------------------------------------------------------------------
@@ -621,10 +552,9 @@ _OTHER_FIELDS = {
 }
 
 
-@finds("health-fields")
-def _health_fields(document: Document) -> Iterator[Found]:
+def _find_foreign_fields(document: Document) -> Iterator[Found]:
     for block in document.blocks:
-        report = json_object(block)
+        report = _json_object(block)
         near = f"{block.lead}\n{block.section.text}"
         expected = "/api/status" in near and has(block.lead, "expects_answer")
         if block.denied or not (_FLAGS & report.keys() or expected):
@@ -637,10 +567,49 @@ def _health_fields(document: Document) -> Iterator[Found]:
                     yield Found(block.line + number, line.strip())
 
 
-def json_object(block: Block) -> dict[str, object]:
+def _json_object(block: Block) -> dict[str, object]:
     """The JSON object that a block shows; empty where it shows none."""
     try:
         found = json.loads(re.sub(r"(?m)(?<!:)//.*$", "", block.text))
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+# The tables: what finds a mistake besides the patterns of rules.toml ------------------------------
+
+# The words of a statement that show the mistake, empty where it makes none.
+_STATEMENTS: dict[str, tuple[tuple[Kind, ...], Callable[[Statement], str]]] = {
+    "key-rotation": (("row", "sentence"), _renews_the_key),
+    "key-purpose": (("sentence", "row"), _lists_as_encrypting),
+    "key-required": (("code", "sentence", "row"), _says_required),
+    "key-sample": ((*TEXTS, "code"), _has_a_sample),
+}
+_COMMANDS: dict[
+    str, tuple[Callable[[Document], Commands], Callable[[Statement, Command], object]]
+] = {
+    "restore-running": (_restores, _restores_while_running),
+    "restore-errors": (_restores, _goes_on_after_errors),
+    "restore-no-input": (_restores, _reads_nothing),
+    "terminal": (_dumps_and_restores, _goes_through_a_terminal),
+    "dump-pipe": (_dumps, _is_piped_without_pipefail),
+    "dump-in-volume": (_dumps, _is_written_into_the_volume),
+    "volume-copy": (Document.commands, _copies_files_of_database),
+    "job-without-check": (_dumps, _is_not_checked),
+    "wipe-as-cure": (Document.commands, _is_a_wipe_as_cure),
+    "selector": (Document.commands, _destroys_by_a_word),
+    "helm-rollback": (Document.commands, _goes_back_by_helm),
+}
+_FINDERS: dict[str, Callable[[Document], Iterator[Found]]] = {
+    "key-format": _find_keys_of_wrong_length,
+    "password-in-address": _find_passwords_in_addresses,
+    "key-in-document": _find_written_keys,
+    "password-restart": _find_restarts_after_a_password,
+    "variable-restart": _find_restarts_after_a_variable,
+    "restore-not-empty": _find_restores_over_data,
+    "backup-without-key": _find_chapters_without_key,
+    "upgrade-without-backup": _find_upgrades_without_backup,
+    "container-name": _find_words_in_no_name,
+    "image-tag": _find_misleading_tags,
+    "health-fields": _find_foreign_fields,
+}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
@@ -101,8 +101,7 @@ class Command:
     """One simple command.
 
     words are those of the program itself, without sudo, docker exec, ssh and the like; `docker
-    compose` and `docker-compose` are both ("compose", ...), without options of their own. sources
-    are the commands whose output is among its arguments, at once or by a variable.
+    compose` and `docker-compose` are both ("compose", ...), without options of their own.
     """
 
     words: tuple[str, ...]
@@ -115,7 +114,6 @@ class Command:
     here_line: int = 0
     feeds: Command | None = None
     fed_by: Command | None = None
-    sources: list[Command] = field(default_factory=list)
 
     @property
     def program(self) -> str:
@@ -168,7 +166,6 @@ class _Reader:
         source = PLACEHOLDER.sub(lambda found: found[0].translate(_HIDE), text)
         self._nodes, self._above = _preorder(_PARSER.parse(source.encode()).root_node)
         self._of: dict[int, list[Command]] = {}
-        self._variables: dict[str, list[Command]] = {}
 
     def commands(self) -> list[Command | Comment]:
         found: list[Command | Comment] = []
@@ -185,12 +182,6 @@ class _Reader:
                     before[-1].feeds, after[0].fed_by = after[0], before[-1]
             elif node.type == "redirected_statement":
                 self._redirect(node)
-            elif node.type == "command":
-                self._substitute(node)
-            elif node.type in ("variable_assignment", "for_statement"):
-                self._variables.pop(_text(_named(node)[0]), None)
-            elif node.type == "variable_name":
-                self._use(node)
         return found
 
     def _at(self, node: Node) -> int:
@@ -260,38 +251,12 @@ class _Reader:
             elif target and not _text(one).startswith("2"):
                 of[-1].writes = _word(target)
 
-    def _substitute(self, node: Node) -> None:
-        """Note a command as a source of the command, or variable, that takes its output."""
-        substitution = self._enclosing(node, ("command_substitution",))
-        taker = self._enclosing(substitution, _TAKERS) if substitution else None
-        if taker and taker.type == "command":
-            for one in self._of[taker.id]:
-                one.sources += self._of[node.id]
-        elif taker:
-            name = _text(_named(taker)[0])
-            self._variables.setdefault(name, []).extend(self._of[node.id])
-
-    def _use(self, node: Node) -> None:
-        """Note the sources of a variable as those of the command that uses it."""
-        taker = self._enclosing(node, _TAKERS)
-        if taker and taker.type == "command":
-            for one in self._of[taker.id]:
-                one.sources += self._variables.get(_text(node), [])
-
-    def _enclosing(self, node: Node, types: Collection[str]) -> Node | None:
-        """The nearest node of one of these types around a node."""
-        above = self._above.get(node.id)
-        while above is not None and above.type not in types:
-            above = self._above.get(above.id)
-        return above
-
 
 _NO_WORDS = frozenset(("variable_assignment", "file_redirect", "heredoc_redirect", "comment"))
 _HOLDERS = frozenset(
     ("command", "pipeline", "list", "subshell", "compound_statement", "redirected_statement")
 )
 _LINES = frozenset(("redirected_statement", "pipeline", "list"))
-_TAKERS = frozenset(("command", "variable_assignment", "for_statement"))
 
 
 def _preorder(root: Node) -> tuple[list[Node], dict[int, Node]]:
