@@ -73,14 +73,14 @@ def choose(bugs: Sequence[PlantedBug], patterns: Sequence[str], part: str) -> li
     """
     if patterns == ["none"]:
         return []
-    fitting = {bug.name: False for bug in bugs}
     for pattern in patterns:
-        names = [bug.name for bug in bugs if _fits(bug, pattern)]
-        if not names:
-            raise Unqualifiable(f"--mutants {pattern} fits none; {near(pattern, fitting)}")
-        fitting.update(dict.fromkeys(names, True))
+        if not any(_fits(bug, pattern) for bug in bugs):
+            names = [bug.name for bug in bugs]
+            raise Unqualifiable(f"--mutants {pattern} fits none; {near(pattern, names)}")
     number, of = map(int, part.split("/"))
-    return [bug for bug in bugs if fitting[bug.name] or not patterns][number - 1 :: of]
+    asked = patterns or ["*"]
+    chosen = [bug for bug in bugs if any(_fits(bug, pattern) for pattern in asked)]
+    return chosen[number - 1 :: of]
 
 
 def _fits(bug: PlantedBug, pattern: str) -> bool:
@@ -112,7 +112,7 @@ def healthy_trials(
             driver,
             controls=tuple(asked) if driver == "containers" else (),
             seed=seed,
-            image=image if driver == "containers" else None,
+            image=image,
             # The bugs wait for a single healthy run, so two processes share it.
             workers=2 if runs == 1 and driver == "embedded" else 1,
         )
@@ -125,33 +125,19 @@ def bug_trial(bug: PlantedBug, stack: str, image: str | None) -> Trial:
     """The trial of a bug; checks of a rehearsed address are quick, so that all of them run."""
     driver = driver_for(bug, stack) or ""
     controls = () if driver == "remote" else (bug.control,)
-    return Trial(
-        driver,
-        bug.name,
-        controls,
-        image=image if driver == "containers" else None,
-        # What fails on a healthy stack as well must not end it.
-        to_first=bool(controls) and bug.turns == "violated",
-    )
+    # What fails on a healthy stack as well must not end it.
+    to_first = bool(controls) and bug.turns == "violated"
+    return Trial(driver, bug.name, controls, image=image, to_first=to_first)
 
 
 def judge(bug: PlantedBug, outcome: Outcome, healthy: Mapping[str, Seen]) -> Row:
     """What became of a planted bug: its trial compared with a healthy stack."""
-    lasted, name, meant = outcome.duration_s, bug.name, bug.control
+    row = Row(name=bug.name, control=bug.control, duration_s=outcome.duration_s)
     if outcome.run is None:
-        return Row(
-            name=name, control=meant, state="stumbled", reason=outcome.trouble, duration_s=lasted
-        )
-    control = next(known for known in outcome.run.controls if known.id == meant)
-    state, reason = _state(bug, control, healthy.get(meant))
-    return Row(
-        name=name,
-        control=meant,
-        verdict=control.verdict,
-        state=state,
-        reason=reason,
-        duration_s=lasted,
-    )
+        return row.model_copy(update={"state": "stumbled", "reason": outcome.trouble})
+    control = next(known for known in outcome.run.controls if known.id == bug.control)
+    state, reason = _state(bug, control, healthy.get(bug.control))
+    return row.model_copy(update={"verdict": control.verdict, "state": state, "reason": reason})
 
 
 def _state(bug: PlantedBug, control: Control, healthy: Seen | None) -> tuple[State, str]:
@@ -207,26 +193,26 @@ def qualify(given: SimpleNamespace, selection: Sequence[str]) -> Qualification:
     drawing = generated.draw(int(given.generated), int(given.seed))
     fitting = known.workers["containers" if stack == "containers" else "embedded"]
     workers = fitting if given.workers == "auto" else int(given.workers)
-    total, ended = len(here) + len(trials) + len(drawing.changes), count(1)
+    total, ended = len(here) + len(drawing.changes), count(1)
     healthy = {driver: predicted_results(table) for driver, table in _PREDICTED.items()}
     alarms: list[str] = []
 
-    def tell(state: str, seconds: float, name: str, control: str | None = None) -> None:
-        words = f"{control or '':<15}{name}"
-        _say(f"{next(ended):4}/{total}  {state:<13}{seconds:6.1f} s  {words}")
+    def tell(row: Row) -> Row:
+        words = f"{row.duration_s:6.1f} s  {row.control or '':<15}{row.name}"
+        _say(f"{next(ended):4}/{total}  {row.state:<13}{words}")
+        return row
 
     async def run_healthy(trial: Trial) -> None:
         outcome = await run_trial(trial)
         if outcome.run is None:
             raise Unqualifiable(f"{trial.name}: {outcome.trouble}")
-        expected = healthy.setdefault(trial.driver, outcome.results)
-        alarms.extend(false_alarms(outcome, expected))
-        tell("ended", outcome.duration_s, trial.name)
+        found = false_alarms(outcome, healthy.setdefault(trial.driver, outcome.results))
+        alarms.extend(found)
+        _say(f"{trial.name}: {len(found)} false alarms, {outcome.duration_s:.1f} s")
 
     async def try_bug(bug: PlantedBug) -> Row:
         if bug not in here:
-            words = f"needs the driver {bug.driver}, which is not available"
-            return Row(name=bug.name, control=bug.control, state="not run", reason=words)
+            return Row(name=bug.name, control=bug.control, reason=f"needs {bug.driver}")
         trial = bug_trial(bug, stack, image)
         outcome = await run_trial(trial)
         row = judge(bug, outcome, healthy.get(trial.driver, {}))
@@ -234,13 +220,10 @@ def qualify(given: SimpleNamespace, selection: Sequence[str]) -> Qualification:
             # Another failure came first.
             outcome = await run_trial(replace(trial, to_first=False))
             row = judge(bug, outcome, healthy.get(trial.driver, {}))
-        tell(row.state, row.duration_s, row.name, row.control)
-        return row
+        return tell(row)
 
     async def try_change(change: generated.Drawn) -> Row:
-        row = await generated.try_change(change, healthy["embedded"])
-        tell(row.state, row.duration_s, row.name, row.control)
-        return row
+        return tell(await generated.try_change(change, healthy["embedded"]))
 
     _say(f"Planted bugs: {len(here)}. Healthy runs: {len(trials)}. Side by side: {workers}.")
     side_by_side(trials, run_healthy, workers)
@@ -318,6 +301,8 @@ def main(given: SimpleNamespace) -> int:
         )
     if given.generated != "0" and given.stack == "containers":
         raise Unqualifiable("--generated changes the reference backend: omit --stack containers")
+    if given.healthy == "0" and given.stack == "containers":
+        raise Unqualifiable("--healthy 0 leaves nothing to compare containers with; give 1 or more")
     try:
         result = qualify(given, selection)
     except KeyboardInterrupt:

@@ -77,9 +77,9 @@ def load_reviews() -> dict[str, dict[str, str]]:
 
 async def try_change(change: Drawn, healthy: Mapping[str, Seen]) -> Row:
     """What became of a change; a reviewed one is not tried."""
-    row = Row(name=f"{change.file}: {change.name}", state="equivalent")
+    name = f"{change.file}: {change.name}"
     if why := load_reviews().get(change.file, {}).get(change.name):
-        return row.model_copy(update={"reason": why})
+        return Row(name=name, state="equivalent", reason=why)
     *sifting, every = controls(healthy)
     with TemporaryDirectory(prefix="drillbook-generated-") as folder:
         place = str(copy_project(Path(folder), change))
@@ -87,7 +87,7 @@ async def try_change(change: Drawn, healthy: Mapping[str, Seen]) -> Row:
             # The last round has controls that fail on a healthy stack as well.
             trial = Trial("embedded", place, names, to_first=names is not every)
             outcome = await run_trial(trial)
-            row = row.model_copy(update=judge(outcome, healthy))
+            row = judge(name, outcome, healthy)
             # What takes too long once takes too long again.
             if row.state == "killed" or outcome.timed_out:
                 break
@@ -113,20 +113,17 @@ def copy_project(folder: Path, change: Drawn) -> Path:
     return folder
 
 
-def judge(outcome: Outcome, healthy: Mapping[str, Seen]) -> dict[str, object]:
-    """What a run says of a change, as fields of a row."""
-    for name, seen in outcome.results.items():
-        verdict, observed = seen
-        if verdict not in _UNDECIDED and seen != healthy.get(name):
-            words = {"control": name, "verdict": verdict, "reason": observed or ""}
-            return {**words, "state": "killed", "duration_s": outcome.duration_s}
-    unfinished = [
-        name
-        for name, (verdict, _) in outcome.results.items()
-        if verdict is Verdict.INCONCLUSIVE
-        or (verdict is Verdict.NOT_RUN and name in outcome.trial.controls)
-    ]
-    stumbled = outcome.run is None or unfinished
-    reason = outcome.trouble or (f"not finished: {', '.join(unfinished[:5])}" if unfinished else "")
-    state = "stumbled" if stumbled else "survived"
-    return {"state": state, "reason": reason, "duration_s": outcome.duration_s}
+def judge(name: str, outcome: Outcome, healthy: Mapping[str, Seen]) -> Row:
+    """What became of the change of this name by a run with it."""
+    row, unfinished = Row(name=name, duration_s=outcome.duration_s), []
+    for control, (verdict, observed) in outcome.results.items():
+        if verdict not in _UNDECIDED and (verdict, observed) != healthy.get(control):
+            seen = {"control": control, "verdict": verdict, "reason": observed or ""}
+            return row.model_copy(update={**seen, "state": "killed"})
+        asked = control in outcome.trial.controls
+        if verdict is Verdict.INCONCLUSIVE or (verdict is Verdict.NOT_RUN and asked):
+            unfinished.append(control)
+    if outcome.run and not unfinished:
+        return row.model_copy(update={"state": "survived"})
+    reason = outcome.trouble or f"not finished: {', '.join(unfinished[:5])}"
+    return row.model_copy(update={"state": "stumbled", "reason": reason})

@@ -35,7 +35,7 @@ class Row(EvidenceModel):
     name: str
     control: str | None = None
     verdict: Verdict | None = None
-    state: State
+    state: State = "not run"
     reason: str = ""
     duration_s: float = 0.0
 
@@ -52,9 +52,7 @@ class Qualification(EvidenceModel):
     duration_s: float
     selection: tuple[str, ...] = Field(default=(), description="which bugs and stack; empty: all")
     healthy_runs: int
-    alarms: tuple[str, ...] = Field(
-        default=(), description="verdicts of healthy runs that should have been others"
-    )
+    alarms: tuple[str, ...] = Field(default=(), description="wrong verdicts of healthy runs")
     bugs: tuple[Row, ...] = ()
     engine: str = Field(default="", description="of the generated bugs, with its seed")
     generated: tuple[Row, ...] = ()

@@ -36,7 +36,7 @@ Seen = tuple[Verdict, str | None]
 class Trial:
     """A run: its driver, its bug or none, and its controls (empty: all).
 
-    image: of containers; to_first: the first spec that fails ends it; workers: how many processes
+    image: for containers; to_first: the first spec that fails ends it; workers: how many processes
     share its specs.
     """
 
@@ -56,7 +56,8 @@ class Trial:
     @property
     def limit_s(self) -> int:
         """Seconds after which it is ended; starts of the real product take minutes."""
-        return 900 if self.image in (None, REFERENCE) else 7200
+        ours = self.driver != "containers" or self.image in (None, REFERENCE)
+        return 900 if ours else 7200
 
     @property
     def command(self) -> list[str]:
@@ -70,7 +71,7 @@ class Trial:
             named = [catalogues.specs(catalogue[control]) for control in self.controls]
             command += sorted({path for paths in named for path in paths}) or ["suites"]
             command.append(f"--stack={self.driver}")
-        if self.image:
+        if self.image and self.driver == "containers":
             command.append(f"--image={self.image}")
         if self.controls:
             command.append(f"--controls={','.join(self.controls)}")

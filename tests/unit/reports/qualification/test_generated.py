@@ -69,8 +69,8 @@ def with_verdicts(verdict):
     ],
 )
 def test_only_a_control_that_accuses_kills(outcome, healthy, state, control):
-    fate = generated.judge(outcome, healthy)
-    assert (fate["state"], fate.get("control")) == (state, control)
+    fate = generated.judge("health.py: Health.report AddNot 1", outcome, healthy)
+    assert (fate.state, fate.control) == (state, control)
 
 
 UNMOVED = RUN.model_copy(

@@ -17,7 +17,7 @@ from fixtures.mutants.base import Mutant
 from reports.errors import Unqualifiable
 from reports.qualification import command
 from reports.qualification import record as records
-from reports.qualification.command import PlantedBug, choose, judge, list_bugs
+from reports.qualification.command import KnownBugs, PlantedBug, choose, judge, list_bugs
 from reports.qualification.record import Qualification, code_digest
 from reports.qualification.trial import REFERENCE, Outcome, Trial, run_trial, side_by_side
 from reports.verdict import Verdict
@@ -191,7 +191,8 @@ def test_at_most_as_many_trials_as_workers_run_at_once():
 def test_a_signal_ends_the_trials_and_leaves_nothing(number, tmp_path):
     asked = ["--stack=embedded", "--mutants=KEY-3", "--healthy=0"]
     with subprocess.Popen(
-        [ROOT / ".venv" / "bin" / "drillbook", "qualify", *asked],
+        [sys.executable, "-m", "drillbook.cli", "qualify", *asked],
+        cwd=ROOT,
         env=os.environ | {"TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
     ) as process:
@@ -288,6 +289,67 @@ def test_what_is_kept_goes_into_the_readme(tmp_path, monkeypatch):
     assert "old" not in page.read_text()
     assert records.wrap(record(CAUGHT)) in page.read_text()
     assert records.load(tmp_path / "kept.json") == record(CAUGHT)
+
+
+LEAKS = bug(name="Leaks", driver="containers")
+GIVEN = {"stack": "auto", "mutants": None, "shard": None, "image": None, "healthy": "1"}
+GIVEN |= {"workers": "2", "generated": "0", "seed": "1", "keep": False}
+
+
+@pytest.fixture
+def on_sigterm():
+    """The command changes what the process does at SIGTERM."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(
+    ("bugs", "options", "code", "states"),
+    [
+        ([bug()], {}, 0, ["killed"]),
+        ([bug(says="words of later")], {}, 1, ["wrong reason"]),
+        ([bug(), LEAKS], {}, 2, ["killed", "not run"]),
+        ([bug(), LEAKS], {"stack": "embedded"}, 0, ["killed"]),
+        ([bug()], {"mutants": "none"}, 0, []),
+        ([bug()], {"mutants": "none", "healthy": "0"}, 2, []),
+    ],
+)
+def test_a_qualification_from_the_bugs_to_the_record(
+    bugs, options, code, states, tmp_path, monkeypatch, on_sigterm
+):
+    trials = []
+
+    async def run_trial(trial):
+        trials.append(trial)
+        return Outcome(trial, RUN, "", 1.0)
+
+    known = {"workers": {"embedded": 2}, "absent": {"containers": "no engine"}, "mutants": bugs}
+    monkeypatch.setattr(command, "list_bugs", lambda _: KnownBugs.model_validate(known))
+    monkeypatch.setattr(command, "run_trial", run_trial)
+    monkeypatch.setattr(command, "predicted_results", lambda _: HEALTHY)
+    monkeypatch.setattr(command, "false_alarms", lambda *_: [])
+    monkeypatch.setattr(records, "LATEST", tmp_path / "runs" / "record.json")
+    assert command.main(SimpleNamespace(**GIVEN | options)) == code
+    result = records.load(records.LATEST)
+    assert [row.state for row in result.bugs] == states
+    # Another failure than the one that is meant ends no trial.
+    planted = [trial.to_first for trial in trials if trial.mutant]
+    assert planted == [True, False][: 2 if "wrong reason" in states else len(states[:1])]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"keep": True, "shard": "1/2"}, "--keep keeps whole qualifications"),
+        ({"keep": True, "healthy": "0"}, "--keep keeps whole qualifications"),
+        ({"stack": "containers", "healthy": "0"}, "nothing to compare containers with"),
+        ({"stack": "containers", "generated": "3"}, "--generated changes the reference backend"),
+    ],
+)
+def test_a_qualification_that_cannot_say_what_it_is_asked_is_refused(options, words, on_sigterm):
+    with pytest.raises(Unqualifiable, match=words):
+        command.main(SimpleNamespace(**GIVEN | options))
 
 
 @pytest.mark.parametrize(
