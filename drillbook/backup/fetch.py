@@ -1,104 +1,116 @@
 """A backup to read: a local file, or a private copy that is removed after use.
 
 One rule for several backups in one place: the newest that is whole is taken, and the newer ones
-that were passed over are named aloud. `Selection` asks for another one, which is taken as it is.
+that were passed over are named aloud. Nothing is written to a place of backups. A credential comes
+from the environment alone: of fsspec from FSSPEC_<PROTOCOL>_<SETTING>, and the storage's own.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import random
+import re
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 from drillbook.backup import integrity, location
-from drillbook.backup.archive import form_of
-from drillbook.backup.location import NEWEST, Candidate, Selection
-from drillbook.backup.stores import Local, NoBackup, Remote, Repository, StandardInput, Storage
-from drillbook.backup.stream import Source, write_pieces
+from drillbook.backup.facts import UNDATED, stated_time
+from drillbook.backup.location import Candidate
+from drillbook.backup.stream import CHUNK, SILENCE_S, program_output, write_pieces
 from drillbook.core import run_directory
+from drillbook.core.application import install_extra
 from drillbook.core.display import printable
 from drillbook.core.errors import BadInput
 from drillbook.core.files import refuse_trouble
-from drillbook.core.options import seconds
 from drillbook.core.run_directory import Home, new_run_id
 
+# Of each program the variables for repository and passphrase, the name of a snapshot in JSON, and
+# commands that only read.
+_PROGRAMS = {
+    "restic": {
+        "repository": "RESTIC_REPOSITORY",
+        "phrase": "RESTIC_PASSWORD_FILE",
+        "name": "short_id",
+        "snapshots": "restic --no-lock --no-cache --quiet snapshots --json",
+        "files": "restic --no-lock --no-cache --quiet ls --json {snapshot}",
+        "content": "restic --no-lock --no-cache --quiet dump {snapshot} {path}",
+    },
+    "borg": {
+        "repository": "BORG_REPO",
+        "phrase": "BORG_PASSCOMMAND",
+        "name": "name",
+        "snapshots": "borg --bypass-lock list --json ::",
+        "files": "borg --bypass-lock list --json-lines ::{snapshot}",
+        "content": "borg --bypass-lock extract --stdout ::{snapshot} pf:{path}",
+    },
+}
+# restic names the cause after this word, also within JSON; borg on its first line.
+_FATAL = re.compile(r'Fatal: ([^"\\\n]+)')
 _LONGEST_NAME = 100
 _MOST_NAMED = 3
+_TIMES = ("LastModified", "Last-Modified", "mtime", "created")
+_CONNECT_S = 60
 Say = Callable[[str], None]
 Opener = Callable[[Candidate], AbstractContextManager[Path]]
+Reader = Callable[[Candidate], tuple[Candidate, Iterator[bytes]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Picked:
-    """The backup that is taken, all backups of its place, and the newer ones skipped, with why.
-
-    word is that of --select, which asked for it.
-    """
-
-    candidate: Candidate
-    said: str
-    word: str
-    candidates: tuple[Candidate, ...]
-    skipped: tuple[str, ...] = ()
+class NoBackup(BadInput):
+    """A snapshot holds no backup."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalBackup:
-    """A backup to read at path; said names it, and the backups it was chosen from.
+    """A backup to read at path; shown names its place, said the backups it was chosen from.
 
-    taken_s is how long it took to fetch, in seconds; secrets must appear in no record. picked says
-    how it was chosen, None if it was the only one; open makes another backup of the place available
-    for a block. home holds a private copy, None for a file that is read in place.
+    candidate is the one that was taken of candidates, None where its address names one backup;
+    skipped are newer ones, with why; open makes another one available for a block. taken_s is how
+    long it took to fetch, in seconds. home holds a private copy, None for a file read in place.
     """
 
     path: Path
-    shown: str
     said: str
+    candidate: Candidate | None = None
+    candidates: tuple[Candidate, ...] = ()
+    skipped: tuple[str, ...] = ()
+    shown: str = ""
     taken_s: float = 0.0
     home: Home | None = None
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-    picked: Picked | None = None
     open: Opener = lambda candidate: nullcontext(candidate.item)
 
-    def close(self) -> None:
-        """Remove the copy; safe to call twice."""
-        if self.home:
-            self.home.close()
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where backups are: candidates, one at least, or the only one that its address names.
+
+    read returns the file that a candidate is, and its bytes; None where it is read in place.
+    """
+
+    shown: str
+    candidates: Sequence[Candidate]
+    read: Reader | None = None
+    is_single: bool = False
 
 
 @contextmanager
-def backup_for_command(given: str, selection: Selection = NEWEST) -> Iterator[LocalBackup]:
-    """A backup for the block of an offline command; these read standard input, too.
-
-    The rest is as in fetch_backup.
-    """
-    store = StandardInput() if given == "-" else None
-    say: Say = (lambda _: None) if store else _say
-    space = f"it, and the space in {tempfile.gettempdir()}"
+def backup_for_command(given: str) -> Iterator[LocalBackup]:
+    """A backup for the block of an offline command; these read standard input, too."""
+    say: Say = (lambda _: None) if given == "-" else _say
     with (
-        fetch_backup(given, say, selection=selection, store=store) as backup,
-        refuse_trouble(f"backup {backup.shown}", space),
+        fetch_backup(given, say, offline=True) as backup,
+        refuse_trouble(f"backup {backup.shown}", f"it, and the space in {tempfile.gettempdir()}"),
     ):
         yield backup
-
-
-@contextmanager
-def _private_folder() -> Iterator[Home]:
-    # A copy that a killed command left is the whole backup.
-    run_directory.sweep()
-    home = Home(new_run_id())
-    try:
-        yield home
-    finally:
-        home.close()
 
 
 def _say(text: str) -> None:
@@ -107,172 +119,243 @@ def _say(text: str) -> None:
 
 @contextmanager
 def fetch_backup(
-    given: str,
-    say: Say,
-    *,
-    choose: bool = True,
-    selection: Selection = NEWEST,
-    store: Local | Remote | None = None,
+    given: str, say: Say, *, choose: bool = True, offline: bool = False
 ) -> Iterator[LocalBackup]:
     """Make a backup available for the block; BadInput in one sentence where that fails.
 
-    choose: a folder of backups stands for its newest that is complete, or for the one that
-    selection asks for. say gets what was taken, and the progress of a long copy. store is where to
-    read it, if the address does not say so.
+    choose: a folder of backups stands for its newest that is whole. say gets what was taken, and
+    the progress of a long copy. offline: `-` is standard input.
     """
-    started = time.monotonic()
-    store = store or _find_store(given, choose=choose)
+    started, home, opened = time.monotonic(), None, _open_in_place
     with ExitStack() as stack:
-        opened: Opener = _open_in_place
-        home = picked = None
-        trouble: AbstractContextManager[None] = nullcontext()
-        if isinstance(store, Local):
-            trouble = refuse_trouble(store.shown, "the backup given")
-        else:
-            home = stack.enter_context(_private_folder())
-            opened = partial(_open_copy, store, home.path, say)
-        with trouble:
-            listed = store.candidates()
-            if store.is_single:
-                if selection.word != NEWEST.word:
-                    raise BadInput(
-                        f"--select {selection.word}: {store.shown} is one backup; give a folder or "
-                        "a repository"
-                    )
-                path = stack.enter_context(opened(listed[0]))
-            else:
-                path, picked = stack.enter_context(pick(store.shown, listed, selection, opened))
+        with refuse_trouble(f"backup {given}", "the backup given"):
+            place = _find(given, choose=choose, offline=offline)
+            if place.read:
+                # A copy that a killed command left is the whole backup.
+                run_directory.sweep()
+                home = stack.enter_context(closing(Home(new_run_id())))
+                opened = partial(_open_copy, place.shown, place.read, home.path, say)
+            backup = _take(place, opened, stack)
         taken_s = time.monotonic() - started
-        said = picked.said if picked else f"backup {listed[0].name}"
-        said = f"{said}, fetched in {taken_s:.1f} s" if home else said
-        if home or picked:
+        said = f"{backup.said}, fetched in {taken_s:.1f} s" if home else backup.said
+        if home or backup.candidate:
             say(said)
-        shown = store.shown if home else str(path)
-        yield LocalBackup(path, shown, said, taken_s, home, store.secrets, picked, opened)
-
-
-def _find_store(given: str, *, choose: bool) -> Local | Remote:
-    address = location.parse(given)
-    if address.kind == "path":
-        return Local(Path(address.what).expanduser(), choose=choose)
-    return Storage(address) if address.kind == "url" else Repository(address)
+        shown = place.shown if home else str(backup.path)
+        yield replace(backup, said=said, shown=shown, taken_s=taken_s, home=home, open=opened)
 
 
 def _open_in_place(candidate: Candidate) -> AbstractContextManager[Path]:
-    """The path of a backup that is on this machine."""
     return nullcontext(candidate.item)
 
 
 @contextmanager
-def _open_copy(store: Remote, folder: Path, say: Say, candidate: Candidate) -> Iterator[Path]:
-    """A private copy of a backup, and of the checksum next to it, for a block."""
-    with tempfile.TemporaryDirectory(dir=folder) as place:
-        content = store.read(candidate)
-        copy = _safe_path(Path(place), content.name)
-        say(f"fetching {content.name} from {store.shown}")
-        pieces = _check_begin(content.pieces, copy) if store.is_single else content.pieces
+def _open_copy(
+    shown: str, read: Reader, folder: Path, say: Say, candidate: Candidate
+) -> Iterator[Path]:
+    """A private copy of a backup for a block."""
+    unfit = f"the backup does not fit into {tempfile.gettempdir()}; point TMPDIR to space"
+    with tempfile.TemporaryDirectory(dir=folder) as private:
+        file, pieces = read(candidate)
+        safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in file.name)
+        copy = Path(private) / (safe[-_LONGEST_NAME:].lstrip(".") or "backup")
+        say(f"fetching {file.name} from {shown}")
         try:
-            write_copy(pieces, copy, say)
-            checksum = integrity.checksum_file(copy)
-            if content.checksum is None:
-                say(f"{checksum.name} could not be read, so the backup is not compared with it")
-            elif integrity.find_checksums(content.checksum.decode(errors="replace")):
-                write_copy(iter([content.checksum]), checksum, say)
-            os.utime(copy, (content.modified, content.modified))
+            # Readable by this user alone.
+            handle = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb", buffering=0) as out:
+                write_pieces(pieces, out, copy.parent, unfit, say)
+            os.utime(copy, (file.changed.timestamp(),) * 2)
             yield copy
         except BadInput as refusal:
             if str(copy) not in str(refusal):
                 raise
-            raise BadInput(str(refusal).replace(str(copy), store.shown)) from None
+            raise BadInput(str(refusal).replace(str(copy), shown)) from None
 
 
-def _safe_path(place: Path, name: str) -> Path:
-    safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in name)
-    return place / (safe[-_LONGEST_NAME:].lstrip(".") or "backup")
+def _take(place: _Place, opened: Opener, stack: ExitStack) -> LocalBackup:
+    """The only backup, or the newest that looks whole, open until the stack ends.
 
-
-def _check_begin(pieces: Iterator[bytes], copy: Path) -> Iterator[bytes]:
-    """The pieces; BadInput after the first where no backup begins so, as of an endless device."""
-    for number, piece in enumerate(pieces):
-        yield piece
-        if not number:
-            with Source(copy) as source:
-                form_of(source)
-
-
-def write_copy(pieces: Iterator[bytes], file: Path, say: Say) -> None:
-    """Write pieces to a new file that only we can read; BadInput where the disk would run full."""
-    unfit = f"the backup does not fit into {tempfile.gettempdir()}; point TMPDIR to space"
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb", buffering=0) as out:
-        write_pieces(pieces, out, file.parent, unfit, say)
-
-
-@contextmanager
-def pick(
-    place: str, listed: Sequence[Candidate], selection: Selection, opened: Opener
-) -> Iterator[tuple[Path, Picked]]:
-    """One of several backups, open for the block; BadInput where none fits.
-
-    The newest is the newest that looks whole; a snapshot without a backup, as of other files, does
-    not count. Any other choice is taken as it is: finding that it is cut is then the purpose.
+    A snapshot without a backup, as of other files, is passed over without a word.
     """
-    left, word = sorted(listed, reverse=True), selection.word
+    newest_first = tuple(sorted(place.candidates, reverse=True))
+    if place.is_single:
+        path, only = stack.enter_context(opened(newest_first[0])), newest_first[0]
+        return LocalBackup(path, f"backup {only.name}")
     skipped: list[str] = []
-    held = f"; there are {len(left)}, the oldest of {left[-1].at:%Y-%m-%d}"
-    if word != "newest":
-        among = _among(place, left, word)
-        candidate = random.Random(selection.seed).choice(among)  # noqa: S311 - no secret
-        drawn = f" among {len(among)} with seed {selection.seed}" if len(among) > 1 else ""
-        said = f"{word}{drawn} of {place} is {candidate}{held}"
-        with opened(candidate) as path:
-            yield path, Picked(candidate, said, word, tuple(left))
-        return
-    nothing = NoBackup(f"{place} holds no backup")
-    for candidate in tuple(left):
+    for candidate in newest_first:
         with ExitStack() as attempt:
             try:
                 path = attempt.enter_context(opened(candidate))
-            except NoBackup as trouble:
-                left.remove(candidate)
-                nothing = trouble
+            except NoBackup:
                 continue
-            if not (why := integrity.reason_incomplete(path)):
-                warning = f"; NEWER BUT NOT TAKEN: {_few(skipped, ', ')}" if skipped else ""
-                without = len(listed) - len(left)
-                warning += f"; {without} newer without a backup" if without else ""
-                said = f"the newest of {place} is {candidate}{held}{warning}"
-                yield path, Picked(candidate, said, word, tuple(left), tuple(skipped))
-                return
-            skipped.append(f"{candidate.name} ({why})")
-    if not skipped:
-        raise nothing
-    raise BadInput(f"{place} holds no backup that is complete: {_few(skipped, '; ')}")
+            if why := integrity.reason_incomplete(path):
+                skipped.append(f"{candidate.name} ({why})")
+                continue
+            stack.push(attempt.pop_all())
+            said = f"the newest of {len(newest_first)} in {place.shown} is {candidate}"
+            if skipped:
+                newer = ", ".join(skipped[:_MOST_NAMED])
+                said += f"; {len(skipped)} NEWER BUT NOT TAKEN: {newer}"
+            return LocalBackup(path, said, candidate, newest_first, tuple(skipped))
+    why = "; ".join(skipped[:_MOST_NAMED]) or f"no {location.NAMES}"
+    raise BadInput(f"{place.shown} holds no backup that is complete: {why}")
 
 
-def _few(names: Sequence[str], separator: str) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return f"{separator.join(names[:_MOST_NAMED])}{more}"
+def _find(given: str, *, choose: bool, offline: bool) -> _Place:
+    """The place that an address names; BadInput for an address that cannot be one."""
+    if offline and given == "-":
+        piped = _candidate("standard-input")
+        pieces = iter(partial(sys.stdin.buffer.read, CHUNK), b"")
+        return _Place("standard input", [piped], lambda _: (piped, pieces), is_single=True)
+    address = given.strip()
+    for pattern, why in location.REFUSED.items():
+        if re.search(pattern, address):
+            raise BadInput(f"the backup given {why}")
+    if address.startswith(location.REPOSITORIES):
+        repository = Repository(address)
+        return _Place(address, repository.snapshots(), repository.read)
+    scheme, separator, rest = address.partition("://")
+    if separator and scheme.lower() != "file":
+        return _storage(f"{scheme.lower()}://{rest}")
+    path = Path(unquote(rest) if separator else address).expanduser()
+    # pg_dump -Fd writes a folder that is one backup.
+    if choose and path.is_dir() and not (path / "toc.dat").exists():
+        return _Place(f"folder {path}", location.candidates(path))
+    return _Place(str(path), [_candidate(path.name, item=path)], is_single=True)
 
 
-def _among(place: str, newest_first: Sequence[Candidate], select: str) -> Sequence[Candidate]:
-    """The backups of which one is drawn."""
-    how, _, what = select.partition(":")
-    among = newest_first[-1:]
-    if how == "random":
-        since = datetime.now(UTC) - timedelta(seconds=seconds(what, "--select random:"))
-        among = [candidate for candidate in newest_first if candidate.at >= since]
-    elif how == "at":
+def _storage(url: str) -> _Place:
+    """A file or a folder at a URL, by fsspec, which an optional extra brings along."""
+    with _explained(url):
+        import fsspec
+
+        is_ssh = url.startswith(("sftp:", "ssh:"))
+        # fsspec itself trusts any host, and waits for ever.
+        safe = {"host_key_policy": _known_hosts(), "timeout": _CONNECT_S} if is_ssh else {}
+        storage, path = fsspec.core.url_to_fs(url, **safe)
+        if is_ssh:
+            storage.ftp.get_channel().settimeout(SILENCE_S)
+        entry = storage.info(path)
+        is_single = entry["type"] != "directory"
+        entries = [entry] if is_single else storage.ls(entry["name"], detail=True)
+    files = {str(entry["name"]): entry for entry in entries if entry["type"] != "directory"}
+    named = [path for path in files if is_single or location.names_backup(path, files)]
+    if not named:
+        raise BadInput(f"{url} holds no {location.NAMES}; check the backup given")
+
+    def pieces(path: str) -> Iterator[bytes]:
+        with _explained(url), storage.open(path, "rb") as file:
+            yield from iter(partial(file.read, CHUNK), b"")
+
+    found = [_candidate(path, _changed(files[path])) for path in named]
+    return _Place(url, found, lambda file: (file, pieces(file.item)), is_single)
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    """BadInput for the errors of a storage, of which each has its own."""
+    try:
+        yield
+    except BadInput:
+        raise
+    except ImportError as trouble:
+        raise BadInput(f"{url} needs a library ({trouble}): {install_extra('remote')}") from None
+    except Exception as trouble:
+        # Not its message, which may hold a credential.
+        why = getattr(trouble, "strerror", None) or type(trouble).__name__
+        cure = "check the address, and the credential in the environment"
+        raise BadInput(f"{url} cannot be read: {why}; {cure}") from None
+
+
+def _candidate(path: str, changed: float = UNDATED, item: Any = None) -> Candidate:
+    name = path.rpartition("/")[2]
+    return Candidate(*stated_time(name, changed), name, item or path)
+
+
+def _changed(entry: dict[str, Any]) -> float:
+    """When a file in a storage was changed, in seconds since 1970; UNDATED if it does not say."""
+    stated = next((entry[name] for name in _TIMES if entry.get(name)), UNDATED)
+    at = parsedate_to_datetime(stated) if isinstance(stated, str) else stated
+    return at.timestamp() if isinstance(at, datetime) else float(at)
+
+
+def _known_hosts() -> Any:
+    """A policy that trusts the hosts that the user's ssh knows."""
+    import paramiko
+
+    known = Path("~/.ssh/known_hosts").expanduser()
+
+    class Known(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
+        def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:  # noqa: ARG002
+            if not (known.is_file() and paramiko.HostKeys(str(known)).check(hostname, key)):
+                raise BadInput(
+                    f"{hostname} shows a key that {known} does not hold; connect once by ssh "
+                    "after comparing its fingerprint, and try again"
+                )
+
+    return Known()
+
+
+class Repository:
+    """The repository at an address such as restic:/srv/backups."""
+
+    def __init__(self, address: str) -> None:
+        self._shown = address
+        name, _, repository = address.partition(":")
+        self._program = _PROGRAMS[name]
+        self._env = os.environ | {
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+            self._program["repository"]: re.sub("^~", str(Path.home()), repository),
+            # Borg would ask whether to read one that it has not seen before.
+            "BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK": "yes",
+        }
+        # restic refuses to start with both.
+        self._env.pop("RESTIC_REPOSITORY_FILE", None)
+
+    def snapshots(self) -> list[Candidate]:
+        """The snapshots, one at least; BadInput where the repository cannot be read."""
+        answer = json.loads(b"".join(self._output("snapshots")))
+        found = answer["archives"] if isinstance(answer, dict) else answer
+        if not found:
+            raise BadInput(f"{self._shown} holds no snapshot; check the repository")
+        dated = [(_moment(each["time"]), each[self._program["name"]]) for each in found]
+        return [Candidate(at, at, name, name) for at, name in dated]
+
+    def read(self, snapshot: Candidate) -> tuple[Candidate, Iterator[bytes]]:
+        """The newest file with the name of a backup, and its bytes; NoBackup where none has."""
+        files = {file.item: file for file in self._files(snapshot.name)}
+        backups = [file for path, file in files.items() if location.names_backup(path, files)]
+        if not backups:
+            raise NoBackup(f"{self._shown}: snapshot {snapshot.name} holds no {location.NAMES}")
+        file = max(backups)
+        return file, self._output("content", snapshot=snapshot.name, path=file.item)
+
+    def _files(self, snapshot: str) -> Iterator[Candidate]:
+        rest = b""
+        for piece in self._output("files", snapshot=snapshot):
+            *lines, rest = (rest + piece).split(b"\n")
+            for entry in map(json.loads, lines):
+                if entry.get("type") in ("file", "-"):
+                    yield _candidate(entry["path"], _moment(entry["mtime"]).timestamp())
+
+    def _output(self, command: str, **names: str) -> Iterator[bytes]:
+        argv = [word.format(**names) for word in self._program[command].split()]
         try:
-            moment = datetime.fromisoformat(what).replace(tzinfo=UTC)
-        except ValueError:
-            raise BadInput(f"--select at:{what}: there is no such day") from None
-        # Of a day, its end.
-        end = moment if "T" in what else moment + timedelta(days=1)
-        among = [candidate for candidate in newest_first if candidate.at < end][:1]
-    if not among:
-        extent = f"{newest_first[-1].at:%Y-%m-%d %H:%M} to {newest_first[0].at:%Y-%m-%d %H:%M}"
-        raise BadInput(
-            f"--select {select}: {place} has none of that time; its backups are of {extent}"
-        )
-    return among
+            yield from program_output(argv, self._env, lambda _, log: self._trouble(log))
+        except FileNotFoundError:
+            need = f"needs the program {argv[0]}, which is not on PATH; install it"
+            raise BadInput(f"{self._shown} {need}") from None
+
+    def _trouble(self, log: str) -> str:
+        lines = [line.strip() for line in log.splitlines() if line.strip()]
+        why = printable((_FATAL.findall(log) or lines or ["it does not say why"])[0])
+        asks = re.search(r"passw|passphrase|no key found", log, re.IGNORECASE)
+        cure = f"; give {self._program['phrase']} in the environment" if asks else ""
+        return f"{self._shown} cannot be read: {why}{cure}"
+
+
+def _moment(text: str) -> datetime:
+    """A time that the program states; borg's have no zone, and are in UTC as its environment is."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Where backups are: the address that the operator gives, and the candidates of a folder."""
+"""Where backups are: addresses, names of backups, and the candidates of a folder."""
 
 from __future__ import annotations
 
@@ -7,82 +7,34 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from secrets import randbelow
-from typing import Any, Literal
-from urllib.parse import unquote
+from typing import Any
 
-from drillbook.backup.facts import packed_at, stated_time, time_in_name
+from drillbook.backup.facts import packed_at, stated_time
 from drillbook.core.errors import BadInput
 
-# A repository of one of these programs, and after # a snapshot of it and a path in that.
 REPOSITORIES = ("restic:", "borg:")
 NAMES = "file named .sql, .dump, .dmp, .tar or .backup, packed or not"
 # Also forms that cannot be read: a newer backup is not skipped without a word. Coolify's scheduled
-# backup names its files pg-dump-<database>-<time>.dmp, and pg-dump-all-<time>.gz.
-_NAMED = re.compile(
+# backup names its files pg-dump-<database>-<time>.dmp, and pg-dump-all-<time>.gz; restic and borg
+# call stdin what is piped into them.
+NAMED = re.compile(
     r"\.(sql|dump|dmp|pgdump|tar|backup)(\.(gz|zst|xz|lz4|bz2|zip|7z|gpg|pgp|age|enc))*$"
-    r"|^pg-dump-.*\.gz$",
+    r"|^pg-dump-.*\.gz$|^stdin$",
     re.IGNORECASE,
 )
-_ENCRYPTED = re.compile(r"(.+)\.(gpg|pgp|age|enc)", re.IGNORECASE)
-_URL = re.compile(
-    r"(?P<scheme>.*?://)(?:(?P<user>[^/]*)@)?(?P<where>[^?]*)(?:\?(?P<query>.*))?", re.DOTALL
-)
-_REFUSED = {
-    r"(?s)^-$": "is standard input, which is read offline only; save it, and give the file",
-    # What precedes the slash looks like a host with an odd port.
-    r"(?s)//[^/@\[]*:(?!\d*/)[^/@]*/.*@": "is a URL whose password holds a slash; write it as %2F",
-    r"(?s)::.*://|://.*::": "is a chain of URLs (::), which keeps copies; give one",
+ENCRYPTED = re.compile(r"(.+)\.(gpg|pgp|age|enc)", re.IGNORECASE)
+# A password, a query, or a user of a website: it may be a token.
+CREDENTIAL = r"(?i)://[^?]*:[^?]*@|https?://[^/]*@|://.*\?"
+# What can be no address of a backup, and why.
+REFUSED = {
+    r"[\x00-\x1f\x7f]": "has control characters, as no address has",
+    CREDENTIAL: "is a URL with a credential or a query (?); put it into the environment instead",
+    r"^-$": "is standard input, which is read offline only; save it, and give the file",
+    r"::.*://|://.*::": "is a chain of URLs (::), which keeps copies; give one",
     r"^(?!restic:|borg:)[^/]*:[^/]*://": "is a repository without its program; write restic:rest:…",
+    r"^(restic|borg):$": "names no repository; write restic:/path or borg:/path",
+    r"^(restic|borg):.*#": "names a snapshot after #; give the repository, or a file taken from it",
 }
-_LONGEST = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a backup is. what is a path or a URL; shown is fit for records.
-
-    secrets are the parts of a URL that must appear nowhere; credential says whether they give
-    access; scheme is the program of a repository.
-    """
-
-    kind: Literal["path", "url", "repository"]
-    what: str = field(repr=False)
-    shown: str
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-    scheme: str = ""
-    credential: bool = False
-
-
-def parse(given: str) -> Address:
-    """The address that the operator gives; BadInput for a text that cannot be one."""
-    text = given.strip()
-    if len(text) > _LONGEST or not text.isprintable():
-        raise BadInput("the backup given is too long for an address, or has control characters")
-    for pattern, why in _REFUSED.items():
-        if re.search(pattern, text):
-            raise BadInput(f"the backup given {why}")
-    program, _, rest = text.partition(":")
-    is_repository = text.startswith(REPOSITORIES)
-    url = _URL.fullmatch(rest if is_repository else text)
-    if not url:
-        kind: Literal["path", "repository"] = "repository" if is_repository else "path"
-        return Address(kind, rest if is_repository else text, text, scheme=program)
-    scheme, user, query = url["scheme"].lower(), url["user"] or "", url["query"] or ""
-    if scheme == "file://":
-        path = unquote(text.partition("://")[2])
-        return Address("path", path, path)
-    shown = f"{scheme}{'…@' if user else ''}{url['where']}{'?…' if query else ''}"
-    raw = {user, *user.split(":", 1), query, *(pair.partition("=")[2] for pair in query.split("&"))}
-    return Address(
-        "repository" if is_repository else "url",
-        scheme + url[0][len(scheme) :],
-        f"{program}:{shown}" if is_repository else shown,
-        tuple((raw | {unquote(value) for value in raw}) - {""}),
-        program if is_repository else scheme.removesuffix("://"),
-        # A user alone is a credential for https (a token), and none for other schemes.
-        ":" in user or bool(query) or bool(user and scheme.endswith(("http://", "https://"))),
-    )
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -101,22 +53,6 @@ class Candidate:
         return f"{self.name}, of {self.at:%Y-%m-%d %H:%M} UTC"
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which backup is wanted, in the words of --select; seed decides what is drawn at random."""
-
-    word: str = "newest"
-    seed: int = 0
-
-
-NEWEST = Selection()
-
-
-def parse_selection(word: str, seed: str | None) -> Selection:
-    """A selection, with a seed of its own where none is given."""
-    return Selection(word, int(seed) if seed else randbelow(2**32))
-
-
 def candidates(folder: Path) -> list[Candidate]:
     """Everything in a folder that has the name of a backup; BadInput where there is none.
 
@@ -133,10 +69,8 @@ def candidates(folder: Path) -> list[Candidate]:
             # A link such as latest.sql would be compared with its own file.
             found.setdefault((facts.st_dev, facts.st_ino), Candidate(*times, file.name, file))
     if not found:
-        raise BadInput(
-            f"folder {folder} holds no {NAMES}, and no toc.dat of pg_dump -Fd; "
-            "check the backup given"
-        )
+        other = "and no toc.dat of pg_dump -Fd; check the backup given"
+        raise BadInput(f"folder {folder} holds no {NAMES}, {other}")
     return list(found.values())
 
 
@@ -151,20 +85,5 @@ def names_backup(name: str, among: Collection[str] = ()) -> bool:
     The encrypted copy of another file among these names is none.
     """
     base = name.rpartition("/")[2]
-    copied = (match := _ENCRYPTED.fullmatch(name)) and match[1] in among
-    return not base.startswith(".") and bool(_NAMED.search(base)) and not copied
-
-
-def remove_ending(name: str) -> str:
-    """The name of a backup without its ending, such as .sql.gz; the last one of another file."""
-    return _NAMED.sub("", name) if names_backup(name) else Path(name).stem
-
-
-def is_other_backup(name: str, than: str) -> bool:
-    """Whether a file has the name of a backup with a time, which is not that of another name."""
-    return names_backup(name) and time_in_name(name) not in (None, time_in_name(than))
-
-
-def is_encrypted(name: str) -> bool:
-    """Whether a file is encrypted, by its name."""
-    return bool(_ENCRYPTED.fullmatch(name))
+    copied = (match := ENCRYPTED.fullmatch(name)) and match[1] in among
+    return not base.startswith(".") and bool(NAMED.search(base)) and not copied

@@ -259,7 +259,7 @@ COMMANDS: Sequence[Command] = (
         _runs(("suites/drill",), "--drill"),
         arguments=(o.BACKUP,),
         options=(
-            *(o.KEY_FILE, o.CREDENTIAL, o.SELECT, o.RTO, o.RPO, o.DROP),
+            *(o.KEY_FILE, o.CREDENTIAL, o.RTO, o.RPO, o.DROP),
             *(o.STATEMENT_LIMIT, o.STACK, o.IMAGE, o.COMPOSE, o.TO_DATABASE, o.CONTROLS),
             *(o.INSTANCE, *_RUN),
         ),
@@ -311,7 +311,7 @@ COMMANDS: Sequence[Command] = (
         "drillbook key check backup.sql.gz --env-file .env",
         _calls("drillbook.cli.offline_checks", "check_key"),
         arguments=(o.PIPED_BACKUP,),
-        options=(o.KEY_FILES, o.SELECT, o.SEED_OF_CHOICE, o.OUTPUT),
+        options=(o.KEY_FILES, o.OUTPUT),
         needs=(o.KEY_FILES,),
     ),
     Command(
@@ -321,8 +321,8 @@ COMMANDS: Sequence[Command] = (
         _check_backup,
         arguments=(o.PIPED_BACKUP,),
         options=(
-            *(o.KEY_FILES, o.SELECT, o.SEED_OF_CHOICE, o.MAX_AGE),
-            *(o.DROP, o.KEEP_AT_LEAST, o.OUTPUT, *_ANNOUNCED),
+            *(o.KEY_FILES, o.MAX_AGE, o.DROP, o.KEEP_AT_LEAST, o.OUTPUT),
+            *_ANNOUNCED,
         ),
         needs=(o.KEY_FILES,),
     ),

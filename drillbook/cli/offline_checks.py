@@ -16,10 +16,9 @@ from types import SimpleNamespace
 
 from drillbook.backup import tables
 from drillbook.backup.facts import Age, Backup, age, facts
-from drillbook.backup.fetch import LocalBackup, backup_for_command
+from drillbook.backup.fetch import LocalBackup, NoBackup, backup_for_command
 from drillbook.backup.integrity import compare_checksum
-from drillbook.backup.location import Candidate, changed_at, is_encrypted, parse_selection
-from drillbook.backup.stores import NoBackup
+from drillbook.backup.location import ENCRYPTED, Candidate, changed_at
 from drillbook.core.display import printable, write_json
 from drillbook.core.errors import BadInput, state_outcome
 from drillbook.core.files import whole_output
@@ -40,9 +39,8 @@ _BY_FILE = (
 def check_key(given: SimpleNamespace) -> int:
     """Try the keys on the backup and print the answer; the exit code."""
     keys, untried = key_files.load_all(given.env_file)
-    selection = parse_selection(given.select, given.seed)
     with (
-        backup_for_command(given.backup, selection) as found,
+        backup_for_command(given.backup) as found,
         tables.open_dump(found.path) as dump,
     ):
         path, name = found.path, found.shown
@@ -89,16 +87,15 @@ class _Judgement:
     @property
     def kept(self) -> int | None:
         """How many whole backups lie in its place; None where a single one was given."""
-        picked = self.backup.picked
-        return len(picked.candidates) - len(picked.skipped) if picked else None
+        backup = self.backup
+        return len(backup.candidates) - len(backup.skipped) if backup.candidate else None
 
 
 @state_outcome(", so nothing is known")
 def check_backup(given: SimpleNamespace) -> int:
     """Judge the backup that the options name; the exit code."""
     keys, untried = key_files.load_all(given.env_file)
-    selection = parse_selection(given.select, given.seed)
-    with backup_for_command(given.backup, selection) as backup:
+    with backup_for_command(given.backup) as backup:
         judgement = _read(backup, keys, untried)
         _judge(judgement, given)
         _compare(judgement, share(given.drop))
@@ -124,11 +121,11 @@ def _judge(judgement: _Judgement, given: SimpleNamespace) -> None:
     wrong, unknown, backup = judgement.wrong, judgement.unknown, judgement.backup
     about, old = judgement.facts, judgement.age
     cut: list[str] = []
-    for newer in backup.picked.skipped if backup.picked else ():
+    for newer in backup.skipped:
         # A dump that is under way is no fault; one that hangs is found the next time.
         if "still being written" in newer:
             continue
-        if is_encrypted(newer.partition(" (")[0]) and not newer.endswith(" (empty)"):
+        if ENCRYPTED.fullmatch(newer.partition(" (")[0]) and not newer.endswith(" (empty)"):
             unknown.append(f"a newer one cannot be read: {newer}")
         else:
             cut.append(newer)
@@ -170,10 +167,8 @@ def _compare(judgement: _Judgement, allowed: float) -> None:
 
     Compared with the one before alone, a loss would be good again on the next day.
     """
-    backup, picked = judgement.backup, judgement.backup.picked
-    older = (
-        [other for other in sorted(picked.candidates) if other < picked.candidate] if picked else []
-    )
+    backup, taken = judgement.backup, judgement.backup.candidate
+    older = [other for other in sorted(backup.candidates) if taken and other < taken]
     for candidates in (older[::-1], older):
         for candidate in candidates:
             when = f"{candidate.at:%Y-%m-%d %H:%M} UTC"
@@ -203,7 +198,7 @@ def _look_at(backup: LocalBackup, candidate: Candidate) -> Inventory | None:
 
 def _sentence(judgement: _Judgement) -> str:
     backup = judgement.backup
-    name = backup.picked.candidate.name if backup.picked else backup.shown
+    name = backup.candidate.name if backup.candidate else backup.shown
     around, reasons = judgement.wrong_around, [*judgement.wrong, *judgement.unknown]
     if around or reasons:
         shown = reasons[: _MOST_NAMED - len(around)]
@@ -245,7 +240,7 @@ def _write_json(judgement: _Judgement, untried: list[str]) -> None:
         not_tried=untried,
         secrets_opened=key.proof.secrets_opened,
         kept=judgement.kept,
-        passed_over=backup.picked.skipped if backup.picked else (),
+        passed_over=backup.skipped,
         holds=asdict(judgement.inventory),
         compared=[{"at": when, **asdict(then)} for when, then in judgement.compared.items()],
     )

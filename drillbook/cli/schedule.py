@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from string import Template
 
-from drillbook.backup.location import parse
+from drillbook.backup.location import CREDENTIAL
 from drillbook.cli.parser import Command, find_fault
 from drillbook.core import options as o
 from drillbook.core.display import printable
@@ -76,10 +76,10 @@ def _refuse_secret(value: str) -> None:
             "a key would stand in a file that others read; write it to a file of mode 0600, "
             "and name that file"
         )
-    if "://" in value and (address := parse(value)).credential:
+    if re.search(CREDENTIAL, value):
         raise BadInput(
-            f"the address {address.shown} holds a credential, and would stand in a file that "
-            "others read; put it into the environment, as docs/drill.md shows"
+            "an address holds a credential or a query (?), and would stand in a file that others "
+            "read; put it into the environment, as docs/drill.md shows"
         )
 
 

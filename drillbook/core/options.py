@@ -265,16 +265,6 @@ def _part(value: str) -> str:
     return "" if fits else f"{value}: give the part and how many there are, such as 2/5"
 
 
-_DAY = r"at:20\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(T\d\d:\d\d)?"
-
-
-def _selection(value: str) -> str:
-    if value.startswith("random:"):
-        return _duration(value.removeprefix("random:"))
-    fits = value in ("newest", "oldest") or re.fullmatch(_DAY, value, re.ASCII)
-    return "" if fits else f"{value}: give newest, oldest, random:30d or at:2026-10-01"
-
-
 def _web(value: str) -> str:
     fits = re.fullmatch(r"https?://[^\s/]+.*", value)
     # Without the value: an address may carry a credential.
@@ -336,7 +326,7 @@ FORM = choice("text", "json")
 _GROUPS = {
     "What it runs on": "stack workers image to-database from-database compose offer mutant url",
     "What is checked": "controls budget seed strict-claims certified",
-    "Your files": "env-file new-env-file repo escrow backup select credential",
+    "Your files": "env-file new-env-file repo escrow backup credential",
     "Limits": "rto rpo max-age drop keep-at-least statement-limit outage",
     "The record": "run-dir config waivers reason instance operator signing-key signing-key-env tsa",
     "Monitoring": "on-end ping-file receivers-file metrics",
@@ -402,7 +392,6 @@ BUDGET = Option(
     "number and length of the action sequences, such as 100x12",
 )
 SEED = Option("seed", number(0, 2**64), "repeat the order and random data of an earlier run")
-SEED_OF_CHOICE = replace(SEED, help="repeat a random choice")
 STRICT = Option(
     "strict-claims", SWITCH, "also fail where the runbook is contradicted", also=("strict",)
 )
@@ -422,12 +411,6 @@ ESCROW = Option("escrow", FILE_OF_KEY, "file with the escrowed keys")
 BACKUP = Option("backup", BACKUP_PLACE, "backup to read; of a folder the newest complete one")
 PIPED_BACKUP = replace(BACKUP, kind=BACKUP_OR_PIPE)
 NEWEST_BACKUP = replace(BACKUP, help="backup to read; of a folder the newest, complete or not")
-SELECT = Option(
-    "select",
-    Kind("newest|oldest|random:30d|at:DATE", _selection),
-    "which one of a folder or repository",
-    default="newest",
-)
 CREDENTIAL = Option(
     "credential",
     FILE,
@@ -609,7 +592,6 @@ _OF_INSTANCE = (CREDENTIAL, ENV_FILE, BACKUPS, DOCKER, PROJECT, CA, PLAIN_URL)
 USED_WITH: tuple[tuple[tuple[Option, ...], Option, Callable[[Any], bool]], ...] = (
     ((PROJECT,), DOCKER, bool),
     (_OF_INSTANCE, URL, lambda url: url != "rehearsal"),
-    ((SEED_OF_CHOICE,), SELECT, lambda choice: choice.startswith("random:")),
     ((VERIFY_FROM, VERIFY_TO), TO_DATABASE, operator.not_),
     ((COMMAND_IMAGE,), SCHEDULER, lambda scheduler: scheduler in ("kubernetes", "coolify")),
     ((PUBKEY,), INSTANCES, operator.not_),

@@ -220,7 +220,7 @@ class BackupFile(EvidenceModel):
     )
     selection: str | None = Field(
         default=None,
-        description="how it was chosen, in the words of --select; named: it is the one given",
+        description="how it was chosen, such as newest; named: it is the one given",
     )
     population: int | None = Field(
         default=None, description="how many backups lay where it was chosen from"

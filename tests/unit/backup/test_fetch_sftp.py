@@ -6,7 +6,7 @@ import time
 import fsspec
 import pytest
 
-from drillbook.backup import stores
+from drillbook.backup import fetch
 from drillbook.backup.fetch import fetch_backup
 from drillbook.core.errors import BadInput
 from tests.support import sftp
@@ -80,7 +80,7 @@ def test_a_server_that_falls_silent_is_given_up(server, monkeypatch):
         return connect(client, host, **given)
 
     monkeypatch.setattr(sftp.paramiko.SSHClient, "connect", note)
-    monkeypatch.setattr(stores, "SILENCE_S", 0.2)
+    monkeypatch.setattr(fetch, "SILENCE_S", 0.2)
     monkeypatch.setattr(sftp.Handle, "read", lambda *_: time.sleep(30))
     began = time.monotonic()
     with (

@@ -1,7 +1,6 @@
 """Backups in real repositories of restic and borg: found, read whole, and refused in a sentence."""
 
 import os
-import re
 import shutil
 import subprocess
 from contextlib import contextmanager
@@ -9,9 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from drillbook.backup.fetch import fetch_backup
-from drillbook.backup.location import Selection, parse
-from drillbook.backup.stores import Repository
+from drillbook.backup.fetch import Repository, fetch_backup
 from drillbook.core.errors import BadInput
 from tests.support import backups
 from tests.support.backups import KEYS
@@ -67,11 +64,11 @@ class Store:
         self.run(*words, cwd=self.path.parent, **feed)
         file.unlink()
 
-    def fetch(self, suffix="", word="newest", say=lambda _: None):
-        return fetch_backup(self.given + suffix, say, selection=Selection(word))
+    def fetch(self, say=lambda _: None):
+        return fetch_backup(self.given, say)
 
-    def refused(self, *words, **options):
-        with pytest.raises(BadInput) as told, self.fetch(*words, **options):
+    def refused(self):
+        with pytest.raises(BadInput) as told, self.fetch():
             pass
         said = str(told.value)
         assert "\n" not in said
@@ -120,16 +117,12 @@ def test_one_snapshot_of_several_is_read(filled):
         assert found.path.stat().st_mode & 0o777 == 0o600
         changed = datetime.fromtimestamp(found.path.stat().st_mtime, UTC)
         assert changed.isoformat()[:10] == "2026-10-02"
+        assert "the newest of 3 in " in heard[-1]
+        assert "; 1 NEWER BUT NOT TAKEN: " in heard[-1]
+        with found.open(min(found.candidates)) as oldest:
+            assert oldest.read_bytes() == whole("2024-10")
         kept = found.home.path
     assert not kept.exists()
-    assert "there are 3, the oldest of 2026-10-01; NEWER BUT NOT TAKEN: " in heard[-1]
-    with filled.fetch(word="at:2026-10-01") as found:
-        assert found.path.read_bytes() == whole("2024-10")
-    path = ":/infisical.sql" if filled.program == "borg" else ""
-    with filled.fetch(f"#{found.picked.candidate.name}{path}") as named:
-        assert named.path.read_bytes() == whole("2024-10")
-    assert "is one backup" in filled.refused(f"#{found.picked.candidate.name}", word="oldest")
-    assert "there is no snapshot nowhere" in filled.refused("#nowhere")
     locks = [one for one in filled.path.rglob("*lock*/*") if one.is_file()]
     assert locks == []
 
@@ -155,13 +148,9 @@ def test_snapshots_of_other_files_are_left_out(empty, tmp_path, capsys):
         empty.add("infisical.sql", f"2026-10-0{day}", whole())
     for day in (2, 4):
         empty.add("hosts", f"2026-10-0{day}", b"127.0.0.1 localhost\n")
-    # The only file of a snapshot may be a dump under any name; its path is what tells.
-    empty.given += "#:/infisical.sql"
-    heard = []
-    with empty.fetch(say=heard.append) as found:
-        assert f"{found.picked.candidate.at:%Y-%m-%d}" == "2026-10-03"
-        assert (len(found.picked.candidates), found.picked.skipped) == (3, ())
-    assert "; 1 newer without a backup" in heard[-1]
+    with empty.fetch() as found:
+        assert f"{found.candidate.at:%Y-%m-%d}" == "2026-10-03"
+        assert (len(found.candidates), found.skipped) == (4, ())
     keys = tmp_path / "keys.env"
     keys.write_text(f"ENCRYPTION_KEY={KEYS['2024-10']}\n")
     words = [empty.given, "--env-file", str(keys)]
@@ -180,26 +169,10 @@ def test_what_cannot_be_read_is_one_sentence(empty, monkeypatch):
     empty.add("stdin", "2026-10-02", whole(), piped=True)
     with empty.fetch() as found:
         assert found.path.read_bytes() == whole()
-    name = found.picked.candidate.name
-    assert "holds no file /none.sql" in empty.refused(f"#{name}:/none.sql")
     empty.given = f"{empty.program}:{empty.path.parent}/nowhere"
     assert "cannot be read: " in empty.refused()
     monkeypatch.setenv("PATH", "/nowhere")
     assert f"needs the program {empty.program}, " in empty.refused()
-
-
-@pytest.mark.skipif(not shutil.which("restic"), reason="restic is not installed")
-@pytest.mark.parametrize(
-    "rest", ["|SECRET@host/", " SECRET@host/", "%zz@host/", "@host:9x/", "?@h/"]
-)
-def test_an_address_that_restic_cannot_parse_shows_no_password(rest):
-    given = f"restic:rest:https://user:T0P{rest}"
-    with (
-        pytest.raises(BadInput, match="may quote the credential in its address") as told,
-        fetch_backup(given, print),
-    ):
-        pass
-    assert not re.search("T0P|SECRET|zz", str(told.value))
 
 
 @pytest.mark.skipif(not shutil.which("restic"), reason="restic is not installed")
@@ -213,6 +186,6 @@ def test_the_message_of_restic_is_read_out_of_its_json(tmp_path, monkeypatch):
 
 def test_restic_gets_one_repository(monkeypatch):
     monkeypatch.setenv("RESTIC_REPOSITORY_FILE", "/srv/another")
-    env = Repository(parse("restic:/srv/this"))._env
+    env = Repository("restic:/srv/this")._env
     assert env["RESTIC_REPOSITORY"] == "/srv/this"
     assert "RESTIC_REPOSITORY_FILE" not in env

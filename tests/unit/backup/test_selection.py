@@ -1,4 +1,4 @@
-"""One of several backups: the newest that is whole, or the one that was asked for, as it is."""
+"""One of several backups: the newest that is whole."""
 
 import gzip
 import os
@@ -9,9 +9,7 @@ import pytest
 
 from drillbook.backup import integrity
 from drillbook.backup.fetch import fetch_backup
-from drillbook.backup.location import Selection, candidates
-from drillbook.cli.commands import COMMANDS
-from drillbook.cli.parser import run
+from drillbook.backup.location import candidates
 from drillbook.core.errors import BadInput
 from tests.support.backups import SAMPLES, dump
 from tests.unit.keys.test_proof import PACKINGS
@@ -32,9 +30,9 @@ def named(ago):
     return f"db-{TODAY - timedelta(days=ago):%Y%m%dT%H%MZ}.sql"
 
 
-def picked(folder, word="newest", seed=0):
-    with fetch_backup(str(folder), lambda _: None, selection=Selection(word, seed)) as backup:
-        return backup.picked
+def taken(folder):
+    with fetch_backup(str(folder), lambda _: None) as backup:
+        return backup
 
 
 @pytest.fixture
@@ -44,7 +42,7 @@ def newer(tmp_path):
 
     def write(name, content):
         (tmp_path / name).write_bytes(content)
-        return picked(tmp_path)
+        return taken(tmp_path)
 
     return write
 
@@ -54,56 +52,25 @@ def test_order_follows_names_of_copies(tmp_path):
     os.utime(tmp_path / named(3))
     listed = sorted(candidates(tmp_path))
     assert [candidate.name for candidate in listed] == [named(3), named(2), named(1)]
-    assert picked(tmp_path, "newest").candidate.name == named(1)
-    assert picked(tmp_path, "oldest").candidate.name == named(3)
+    assert taken(tmp_path).candidate.name == named(1)
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])
 def test_a_second_name_of_a_file_is_no_second_backup(tmp_path, link):
     nightly(tmp_path, [1, 2])
     link(tmp_path / named(1), tmp_path / "latest.sql")
-    listed = picked(tmp_path).candidates
+    listed = taken(tmp_path).candidates
     assert [candidate.name for candidate in listed] == [named(1), named(2)]
 
 
-def test_state_as_of_a_day(tmp_path):
-    nightly(tmp_path, [1, 5, 9])
-    found = picked(tmp_path, f"at:{TODAY - timedelta(days=4):%Y-%m-%d}")
-    assert found.candidate.name == named(5)
-    assert f"is {named(5)}, of {TODAY - timedelta(days=5):%Y-%m-%d %H:%M} UTC" in found.said
-    with pytest.raises(BadInput, match="has none of that time; its backups are of"):
-        picked(tmp_path, "at:2020-01-01")
-
-
-def test_chance_follows_the_seed(tmp_path):
-    nightly(tmp_path, range(1, 50))
-    drawn = {picked(tmp_path, "random:10d", seed).candidate.name for seed in range(60)}
-    assert drawn == {named(ago) for ago in range(1, 10)}
-    choice = picked(tmp_path, "random:10d", 7)
-    assert choice == picked(tmp_path, "random:10d", 7)
-    assert "random:10d among 9 with seed 7 of folder" in choice.said
-    assert "there are 49, the oldest" in choice.said
-
-
-def test_only_the_newest_passes_over_what_is_cut(tmp_path):
+def test_what_is_cut_is_passed_over(tmp_path):
     nightly(tmp_path, [1, 2, 3])
     for ago in (1, 2):
         file = tmp_path / named(ago)
         file.write_text(file.read_text()[:-100])
-    found = picked(tmp_path)
+    found = taken(tmp_path)
     assert found.candidate.name == named(3)
     assert [words.partition(" (")[0] for words in found.skipped] == [named(1), named(2)]
-    assert picked(tmp_path, f"at:{TODAY:%Y-%m-%d}").candidate.name == named(1)
-
-
-@pytest.mark.parametrize("word", ["youngest", "random:", "random:soon", "at:", "at:2026-13-01"])
-def test_other_words_are_refused(tmp_path, capsys, word):
-    nightly(tmp_path, [1])
-    line = ["key", "check", str(tmp_path), "--env-file", "none.env", "--select", word]
-    assert run(COMMANDS, line) == 3
-    said = capsys.readouterr().err
-    assert "--select: " in said
-    assert said.count("\n") == 1
 
 
 def test_a_backup_that_coolify_made_is_found_by_its_name(tmp_path):
@@ -144,10 +111,10 @@ def test_a_newer_folder_of_pg_dump_that_is_cut_is_passed_over_aloud(tmp_path):
     [contents] = (tmp_path / "unpacked").rglob("toc.dat")
     made = contents.parent.rename(tmp_path / "tonight")
     (made / "toc.dat").touch()
-    assert picked(tmp_path).candidate.name == "tonight"
+    assert taken(tmp_path).candidate.name == "tonight"
     rows = max(made.glob("*.dat*"), key=lambda file: file.stat().st_size * (file.stem != "toc"))
     rows.write_bytes(rows.read_bytes()[:-20])
-    assert "NEWER BUT NOT TAKEN: tonight (cut short or damaged: it " in picked(tmp_path).said
+    assert "NEWER BUT NOT TAKEN: tonight (cut short or damaged: it " in taken(tmp_path).said
 
 
 def test_an_archive_that_is_called_sql_is_taken(newer):
@@ -163,7 +130,7 @@ def test_a_backup_that_still_grows_is_not_taken(tmp_path, newer, monkeypatch):
 
 def test_a_folder_without_any_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(BadInput, match=r"no toc\.dat of pg_dump -Fd; check the backup given"):
-        picked(tmp_path)
+        taken(tmp_path)
     (tmp_path / "cut.sql").write_bytes(b"SELECT 1;")
     with pytest.raises(BadInput, match=r"no backup that is complete: cut\.sql"):
-        picked(tmp_path)
+        taken(tmp_path)

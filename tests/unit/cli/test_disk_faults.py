@@ -3,10 +3,11 @@
 import errno
 import os
 
+import fsspec
 import pytest
 
 from drillbook.backup import tables as dump_module
-from drillbook.backup.fetch import write_copy
+from drillbook.backup.fetch import fetch_backup
 from drillbook.core.errors import BadInput
 from drillbook.keys.decrypt_secrets import Reader
 from tests.support.commands import check_key, recover
@@ -41,8 +42,11 @@ def test_a_copy_that_does_not_fit_is_told(files, monkeypatch):
     honest = os.fdopen
     monkeypatch.setattr(os, "fdopen", lambda _handle, *_mode, **_how: honest(full, "wb", 0))
     full = os.open("/dev/full", os.O_WRONLY)
-    with pytest.raises(BadInput, match=r"does not fit into .*TMPDIR to space: No space"):
-        write_copy(iter([b"rows"]), files / "copy.sql", print)
+    storage = fsspec.filesystem("memory")
+    storage.pipe_file("/disk/full.sql", b"rows")
+    words = r"does not fit into .*TMPDIR to space: No space"
+    with pytest.raises(BadInput, match=words), fetch_backup("memory://disk/full.sql", print):
+        pass
 
 
 @pytest.mark.slow

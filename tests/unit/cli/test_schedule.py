@@ -139,12 +139,12 @@ def test_it_is_said_what_a_container_has(folder, capsys, scheduler):
         ("drillbook drill x.sql --env-file y", "without the word drillbook"),
         ("key recover x.sql --env-file y --out z.age --recipient age1", "from the second time on"),
         ("key recover x.sql --env-file y --out - --plaintext", "ends up in a log"),
-        ("drill https://u:T0ken@bucket/b", "https://…@bucket/b holds a credential, and would"),
+        ("drill https://u:T0ken@bucket/b", "an address holds a credential or a query (?), and"),
         (f"key check b.sql --env-file {'T0ken'.ljust(32, '0')}", "a key would stand in a file"),
         (f"key check b.sql --env-file=K={'T0ken'.ljust(43, '0')}=", "a key would stand in a file"),
         ("drill --rto=4h https://T0ken@bucket/b", "put it into the environment"),
         ("drill restic:rest:https://u:T0ken@bucket/", "put it into the environment"),
-        ("key check b.sql --env-file y --seed 7", "--seed is not used here"),
+        ("qualify --image a:1 --stack embedded", "--image is not used here"),
     ],
 )
 def test_a_wrong_line_is_refused(folder, capsys, line, said):

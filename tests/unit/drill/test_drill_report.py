@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from drillbook.backup.fetch import LocalBackup, fetch_backup
-from drillbook.backup.location import parse_selection
 from drillbook.core.run_directory import Home, new_run_id
 from drillbook.drill import drill_report
 from drillbook.drill.comparison import Comparison, Kept, Reading, look
@@ -50,35 +49,25 @@ def test_the_file_is_named_by_its_digest(tmp_path):
     assert found.backup.taken_at is None, "a dump without --verbose has no date"
 
 
-@pytest.mark.parametrize(
-    ("word", "name", "newer"),
-    [
-        ("newest", "b.sql", ("c.sql (empty)",)),
-        ("oldest", "a.sql", ()),
-        (f"at:{DAYS[1]:%Y-%m-%d}", "b.sql", ()),
-        ("random:30d", None, ()),
-    ],
-)
-def test_how_it_was_chosen_is_recorded_with_what_it_was_chosen_from(tmp_path, word, name, newer):
-    for at, one in enumerate(("a.sql", "b.sql", "c.sql")):
-        (tmp_path / one).write_text(dump("2026-07") if one != "c.sql" or not newer else "")
-        os.utime(tmp_path / one, (DAYS[at].timestamp(),) * 2)
-    choice = parse_selection(word, "7")
-    with fetch_backup(str(tmp_path), lambda _: None, selection=choice) as origin:
+def test_how_it_was_chosen_is_recorded_with_what_it_was_chosen_from(tmp_path):
+    for day, name in zip(DAYS, ("a.sql", "b.sql", "c.sql"), strict=True):
+        (tmp_path / name).write_text(dump("2026-07") if name != "c.sql" else "")
+        os.utime(tmp_path / name, (day.timestamp(),) * 2)
+    with fetch_backup(str(tmp_path), lambda _: None) as origin:
         found = stated(origin.path, origin=origin).backup
-    assert (found.selection, found.population, found.passed_over) == (word, 3, newer)
-    assert name in (None, found.name)
+    assert (found.name, found.selection, found.population) == ("b.sql", "newest", 3)
+    assert found.passed_over == ("c.sql (empty)",)
     rows = dict(subject(sample_run.run(subject=Subject(backup=found))))
-    assert rows["Backup chosen"] == f"{word}, of 3 that lay there"
+    assert rows["Backup chosen"] == "newest, of 3 that lay there"
     assert rows["Backup found in"] == "a file"
-    assert rows.get("Newer, and not taken") == ("; ".join(newer) or None)
+    assert rows["Newer, and not taken"] == "c.sql (empty)"
 
 
-@pytest.mark.parametrize(("shown", "cipher"), [("restic:/r#latest", "restic"), ("borg:/r", None)])
+@pytest.mark.parametrize(("shown", "cipher"), [("restic:/r", "restic"), ("borg:/r", None)])
 def test_of_a_repository_only_what_its_program_always_does_is_known(tmp_path, shown, cipher):
     backup = tmp_path / "nightly.sql"
     backup.write_text(dump("2026-07"))
-    found = stated(backup, origin=LocalBackup(backup, shown, "")).backup
+    found = stated(backup, origin=LocalBackup(backup, "", shown=shown)).backup
     assert (found.source, found.cipher) == ("repository", cipher)
     rows = dict(subject(sample_run.run(subject=Subject(backup=found))))
     assert rows["Backup encrypted with"] == cipher

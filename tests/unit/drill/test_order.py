@@ -135,7 +135,8 @@ def test_a_wrong_key_starts_nothing(drilled):
 def test_what_was_restored_goes_also_where_the_stack_cannot_be_taken_down(drilled):
     one, stack = drilled()
     one.made, closed = stack, []
-    one.order = replace(one.order, origin=SimpleNamespace(close=lambda: closed.append(1)))
+    home = SimpleNamespace(close=lambda: closed.append(1))
+    one.order = replace(one.order, origin=SimpleNamespace(home=home))
     stack.down = Mock(side_effect=[StackTrouble("the engine is gone"), None])
     with pytest.raises(StackTrouble, match="the engine is gone"):
         one.close()
