@@ -34,8 +34,7 @@ from drillbook.core.errors import BadInput
 from drillbook.core.files import refuse_trouble
 from drillbook.core.run_directory import Home, new_run_id
 
-# Of each program the variables for repository and passphrase, the name of a snapshot in JSON, and
-# commands that only read.
+# The variables of each program, the name of a snapshot in its JSON, and commands that only read.
 _PROGRAMS = {
     "restic": {
         "repository": "RESTIC_REPOSITORY",
@@ -218,7 +217,6 @@ def _find(given: str, *, choose: bool, offline: bool) -> _Place:
     if separator and scheme.lower() != "file":
         return _storage(f"{scheme.lower()}://{rest}")
     path = Path(unquote(rest) if separator else address).expanduser()
-    # pg_dump -Fd writes a folder that is one backup.
     if choose and path.is_dir() and not (path / "toc.dat").exists():
         return _Place(f"folder {path}", location.candidates(path))
     return _Place(str(path), [_candidate(path.name, item=path)], is_single=True)
@@ -263,6 +261,8 @@ def _explained(url: str) -> Iterator[None]:
     except Exception as trouble:
         # Not its message, which may hold a credential.
         why = getattr(trouble, "strerror", None) or type(trouble).__name__
+        if isinstance(trouble, FileNotFoundError):
+            why = "no file was found"
         cure = "check the address, and the credential in the environment"
         raise BadInput(f"{url} cannot be read: {why}; {cure}") from None
 

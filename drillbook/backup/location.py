@@ -28,7 +28,7 @@ CREDENTIAL = r"(?i)://[^?]*:[^?]*@|https?://[^/]*@|://.*\?"
 # What can be no address of a backup, and why.
 REFUSED = {
     r"[\x00-\x1f\x7f]": "has control characters, as no address has",
-    CREDENTIAL: "is a URL with a credential or a query (?); put it into the environment instead",
+    CREDENTIAL: "has a credential or a query (?); set it in the environment, or fetch the file",
     r"^-$": "is standard input, which is read offline only; save it, and give the file",
     r"::.*://|://.*::": "is a chain of URLs (::), which keeps copies; give one",
     r"^(?!restic:|borg:)[^/]*:[^/]*://": "is a repository without its program; write restic:rest:…",

@@ -39,7 +39,7 @@ def refused(given):
         ("borg:", "names no repository"),
         ("restic:/srv/r#latest:/b.sql", "give the repository, or a file taken from it"),
         *(
-            (address, "put it into the environment")
+            (address, "set it in the environment, or fetch")
             for address in (
                 "sftp://ada:pw@host:22/b.sql",
                 "SFTP://ada:p@pw@host/b.sql",
@@ -132,7 +132,7 @@ def test_an_undated_copy_is_no_older_than_its_newest_row(remote, monkeypatch):
     [
         (
             "memory://nowhere/b.sql",
-            "memory://nowhere/b.sql cannot be read: FileNotFoundError; check the",
+            "memory://nowhere/b.sql cannot be read: no file was found; check the",
         ),
         ("teleport://host/b.sql", "cannot be read: ValueError; check the"),
         ("sftp://ada@127.0.0.1:1/b.sql", "127.0.0.1; check the address, and the credential"),
