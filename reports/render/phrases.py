@@ -33,7 +33,8 @@ _SOON_DAYS = 30
 _PLACE = re.compile(r"\n?\(at [^()]*\)$")
 # Two short values that an assertion compares.
 _COMPARED = re.compile(
-    r"^\s*(?:AssertionError: )?assert (?P<left>.{1,60}?) (?P<how>==|is|[<>]=?) (?P<right>.{1,60})$",
+    r"^\s*(?:AssertionError: )?assert (?!not )(?P<left>.{1,60}?) "
+    r"(?P<how>==|is(?! not)|[<>]=?) (?P<right>.{1,60})$",
     re.MULTILINE,
 )
 # Where pytest begins to explain an assertion, and what it found in a list that had to be empty.

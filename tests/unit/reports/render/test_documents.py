@@ -144,6 +144,8 @@ def test_the_page_shows_no_text_in_another_order():
         ("assert False\n +  where False = all(x)", "Something else; the report has"),
         ("assert 404 == 200\n +  where 404 = answer.status", "404 instead of 200"),
         ("AssertionError: assert 0 > 0", "not 0 > 0"),
+        ("assert None is not None\n +  where None = f()", "Something else; the report has"),
+        ("assert not 3 > 2", "Something else; the report has"),
         (
             "AssertionError: assert 'line 8: un...able (42P01)' == ''\n  \n"
             "  + line 8: undefined table (42P01)",
