@@ -24,9 +24,10 @@ from typing import Any
 from urllib.parse import unquote
 
 from drillbook.backup import integrity, location
+from drillbook.backup.archive import form_of
 from drillbook.backup.facts import UNDATED, stated_time
 from drillbook.backup.location import Candidate
-from drillbook.backup.stream import CHUNK, SILENCE_S, program_output, write_pieces
+from drillbook.backup.stream import CHUNK, SILENCE_S, Source, program_output, write_pieces
 from drillbook.core import run_directory
 from drillbook.core.application import install_extra
 from drillbook.core.display import printable
@@ -147,6 +148,15 @@ def _open_in_place(candidate: Candidate) -> AbstractContextManager[Path]:
     return nullcontext(candidate.item)
 
 
+def _check_begin(pieces: Iterator[bytes], copy: Path) -> Iterator[bytes]:
+    """The pieces; BadInput after the first where no backup begins so, as of an endless device."""
+    for number, piece in enumerate(pieces):
+        yield piece
+        if not number:
+            with Source(copy) as source:
+                form_of(source)
+
+
 @contextmanager
 def _open_copy(
     shown: str, read: Reader, folder: Path, say: Say, candidate: Candidate
@@ -162,7 +172,7 @@ def _open_copy(
             # Readable by this user alone.
             handle = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb", buffering=0) as out:
-                write_pieces(pieces, out, copy.parent, unfit, say)
+                write_pieces(_check_begin(pieces, copy), out, copy.parent, unfit, say)
             os.utime(copy, (file.changed.timestamp(),) * 2)
             yield copy
         except BadInput as refusal:
