@@ -1,8 +1,7 @@
 """A backup to read: a local file, or a private copy that is removed after use.
 
-One rule for several backups in one place: the newest that is whole is taken, and the newer ones
-that were passed over are named aloud. Nothing is written to a place of backups. A credential comes
-from the environment alone: of fsspec from FSSPEC_<PROTOCOL>_<SETTING>, and the storage's own.
+Of several backups in one place the newest that is whole is taken, and newer ones that are not are
+named. A credential comes from the environment alone, such as FSSPEC_<PROTOCOL>_<SETTING>.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -66,7 +66,11 @@ Reader = Callable[[Candidate], tuple[Candidate, Iterator[bytes]]]
 
 
 class NoBackup(BadInput):
-    """A snapshot holds no backup."""
+    """A snapshot holds no backup, as one of other files; it is passed over."""
+
+
+def _open_in_place(candidate: Candidate) -> AbstractContextManager[Path]:
+    return nullcontext(candidate.item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ class LocalBackup:
     shown: str = ""
     taken_s: float = 0.0
     home: Home | None = None
-    open: Opener = lambda candidate: nullcontext(candidate.item)
+    open: Opener = _open_in_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,19 +148,6 @@ def fetch_backup(
         yield replace(backup, said=said, shown=shown, taken_s=taken_s, home=home, open=opened)
 
 
-def _open_in_place(candidate: Candidate) -> AbstractContextManager[Path]:
-    return nullcontext(candidate.item)
-
-
-def _check_begin(pieces: Iterator[bytes], copy: Path) -> Iterator[bytes]:
-    """The pieces; BadInput after the first where no backup begins so, as of an endless device."""
-    for number, piece in enumerate(pieces):
-        yield piece
-        if not number:
-            with Source(copy) as source:
-                form_of(source)
-
-
 @contextmanager
 def _open_copy(
     shown: str, read: Reader, folder: Path, say: Say, candidate: Candidate
@@ -169,10 +160,13 @@ def _open_copy(
         copy = Path(private) / (safe[-_LONGEST_NAME:].lstrip(".") or "backup")
         say(f"fetching {file.name} from {shown}")
         try:
-            # Readable by this user alone.
             handle = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "wb", buffering=0) as out:
-                write_pieces(_check_begin(pieces, copy), out, copy.parent, unfit, say)
+                for part in (islice(pieces, 1), pieces):
+                    write_pieces(part, out, copy.parent, unfit, say)
+                    # An endless device does not begin as a backup does.
+                    with Source(copy) as source:
+                        form_of(source)
             os.utime(copy, (file.changed.timestamp(),) * 2)
             yield copy
         except BadInput as refusal:
@@ -182,10 +176,7 @@ def _open_copy(
 
 
 def _take(place: _Place, opened: Opener, stack: ExitStack) -> LocalBackup:
-    """The only backup, or the newest that looks whole, open until the stack ends.
-
-    A snapshot without a backup, as of other files, is passed over without a word.
-    """
+    """The only backup, or the newest that looks whole, open until the stack ends."""
     newest_first = tuple(sorted(place.candidates, reverse=True))
     if place.is_single:
         path, only = stack.enter_context(opened(newest_first[0])), newest_first[0]
@@ -203,8 +194,7 @@ def _take(place: _Place, opened: Opener, stack: ExitStack) -> LocalBackup:
             stack.push(attempt.pop_all())
             said = f"the newest of {len(newest_first)} in {place.shown} is {candidate}"
             if skipped:
-                newer = ", ".join(skipped[:_MOST_NAMED])
-                said += f"; {len(skipped)} NEWER BUT NOT TAKEN: {newer}"
+                said += f"; {len(skipped)} NEWER BUT NOT TAKEN: {', '.join(skipped[:_MOST_NAMED])}"
             return LocalBackup(path, said, candidate, newest_first, tuple(skipped))
     why = "; ".join(skipped[:_MOST_NAMED]) or f"no {location.NAMES}"
     raise BadInput(f"{place.shown} holds no backup that is complete: {why}")

@@ -25,7 +25,6 @@ from drillbook.runbook.rules import RESTARTS, is_dump, is_restore, removes_volum
 from drillbook.runbook.shell import Command
 
 _ALTERS_PASSWORD = re.compile(r"\bALTER\s+(?:USER|ROLE)\b.*\bPASSWORD\b", re.I | re.S)
-
 _LOGS = (("docker", "logs"), ("compose", "logs"))
 
 
