@@ -7,10 +7,11 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from drillbook.core.application import ROOT
 from reports import controls as catalogues
@@ -148,9 +149,12 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def side_by_side[T, R](
-    items: Iterable[T], attempt: Callable[[T], Awaitable[R]], workers: int
+    items: Iterable[T], attempt: Callable[[T], Coroutine[Any, Any, R]], workers: int
 ) -> list[R]:
-    """The result of each attempt, at most `workers` at once; an exception ends those that run."""
+    """The result of each attempt, at most `workers` at once; an exception ends those that run.
+
+    Those that run are waited for, also after Ctrl-C: they take down their stacks.
+    """
 
     async def attempt_each() -> list[R]:
         free = asyncio.Semaphore(workers)
@@ -159,9 +163,14 @@ def side_by_side[T, R](
             async with free:
                 return await attempt(item)
 
-        return await asyncio.gather(*map(when_free, items))
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(when_free(item)) for item in items]
+        return [task.result() for task in tasks]
 
-    return asyncio.run(attempt_each())
+    try:
+        return asyncio.run(attempt_each())
+    except ExceptionGroup as troubles:
+        raise troubles.exceptions[0] from None
 
 
 def unreached_reason(printed: str) -> str:

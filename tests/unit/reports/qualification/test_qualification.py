@@ -186,6 +186,24 @@ def test_at_most_as_many_trials_as_workers_run_at_once():
     assert max(most) == 2
 
 
+def test_ctrl_c_waits_for_each_trial_that_runs():
+    ended = []
+
+    async def attempt(number):
+        try:
+            await asyncio.sleep(0)
+            if number == 2:
+                signal.raise_signal(signal.SIGINT)
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.05)
+            ended.append(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side([1, 2, 3], attempt, 2)
+    assert sorted(ended) == [1, 2], "the third had not begun"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_trials_and_leaves_nothing(number, tmp_path):
